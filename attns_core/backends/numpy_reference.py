@@ -1,0 +1,152 @@
+"""The reference backend: the definition of every step in a dozen lines of NumPy, slow and obvious."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from attns_core.backend import AbstractBackend, PreparedSolve
+from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.corrector import TrainedCorrector, correction
+from attns_core.equation import evaluate_rhs
+from attns_core.errors import AttnsError
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
+from attns_core.problem import Problem
+from attns_core.solution import Solution
+from attns_core.types import Array
+
+
+@final
+@dataclass(frozen=True)
+class NumpyBackend(AbstractBackend):
+    """Loops over steps in Python; every operation runs over all trajectories."""
+
+    name: str = "numpy"
+
+    def supports(
+        self,
+        problem: Problem,
+        method: AbstractMethod,
+        control: StepControl,
+        corrector: TrainedCorrector | None,
+        dtype: str,
+    ) -> str | None:
+        if isinstance(method, Splitting):
+            from attns_core.tracing import trace
+
+            if trace(problem.equation).halves is None:
+                return f"{method.name} needs a separable system q' = g(v), v' = f(q)"
+            if isinstance(control, Adaptive):
+                return f"{method.name} has no error estimate"
+        elif not isinstance(method, ExplicitRungeKutta):
+            return f"the numpy backend has no step for {type(method).__name__}"
+        return None
+
+    def prepare(
+        self,
+        problem: Problem,
+        method: AbstractMethod,
+        control: StepControl,
+        corrector: TrainedCorrector | None,
+        dtype: str,
+    ) -> PreparedSolve:
+        if isinstance(control, FixedStep):
+            counts = problem.steps_per_save(control)
+            step = increment(problem, method)
+            return lambda: _fixed(problem, method, control.dt, counts, step, corrector, np.dtype(dtype))
+        if not isinstance(method, ExplicitRungeKutta):
+            raise AttnsError(f"{method.name} has no error estimate")
+        from attns_core.backends.numpy_adaptive import solve_adaptive
+
+        return lambda: solve_adaptive(problem, method, control, np.dtype(dtype))
+
+
+Increment = Callable[[Any, Array, float], tuple[Array, Array]]
+"""``(t, u, dt)`` -> increment ``S`` (dim, n) and stages (stages, dim, n)."""
+
+
+def increment(problem: Problem, method: AbstractMethod) -> Increment:
+    """The increment of a method on a problem's equation."""
+    if isinstance(method, Splitting):
+        return _splitting_increment(problem, method)
+    if isinstance(method, ExplicitRungeKutta):
+        return _runge_kutta_increment(problem, method)
+    raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")
+
+
+def _runge_kutta_increment(problem: Problem, method: ExplicitRungeKutta) -> Increment:
+    equation, p, tableau = problem.equation, problem.equation.p, method.tableau
+    needed = tableau.needed
+
+    def step(t: Any, u: Array, dt: float) -> tuple[Array, Array]:
+        k = np.zeros((tableau.stages, *u.shape), dtype=u.dtype)
+        for i in range(tableau.stages):
+            if not needed[i]:
+                continue
+            inner = np.zeros_like(u)
+            for j in range(i):
+                if tableau.a[i, j] != 0:
+                    inner = inner + tableau.a[i, j] * k[j]
+            k[i] = evaluate_rhs(equation, t + tableau.c[i] * dt, u + dt * inner, p)
+        total = np.zeros_like(u)
+        for i in range(tableau.stages):
+            if tableau.b[i] != 0:
+                total = total + tableau.b[i] * k[i]
+        return dt * total, k
+
+    return step
+
+
+def _splitting_increment(problem: Problem, method: Splitting) -> Increment:
+    from attns_core.tracing import trace
+
+    equation, p = problem.equation, problem.equation.p
+    halves = trace(equation).halves
+    if halves is None:
+        raise AttnsError(f"{method.name} needs a separable system; {equation.name} is not")
+    positions, velocities = (list(half) for half in halves)
+
+    def step(t: Any, u: Array, dt: float) -> tuple[Array, Array]:
+        new, time = u.copy(), t
+        for i, b in enumerate(method.kick):
+            if b != 0:
+                new[velocities] += b * dt * evaluate_rhs(equation, time, new, p)[velocities]
+            if i < len(method.drift) and method.drift[i] != 0:
+                new[positions] += method.drift[i] * dt * evaluate_rhs(equation, time, new, p)[positions]
+                time = time + method.drift[i] * dt
+        return new - u, np.zeros((0, *u.shape), dtype=u.dtype)
+
+    return step
+
+
+def _fixed(
+    problem: Problem,
+    method: AbstractMethod,
+    dt: float,
+    counts: Array,
+    step: Increment,
+    corrector: TrainedCorrector | None,
+    dtype: Any,
+) -> Solution:
+    u = problem.u0.astype(dtype)
+    saved = np.empty((problem.t_save.size, *u.shape), dtype=dtype)
+    saved[0] = u
+    with np.errstate(all="ignore"):
+        for i, count in enumerate(counts):
+            for j in range(int(count)):
+                S, k = step(problem.t_save[i] + j * dt, u, dt)
+                new = u + S
+                if corrector is not None:
+                    new = new + correction(corrector, u, S, k, dt)
+                u = new.astype(dtype)
+            saved[i + 1] = u
+    n_steps = int(counts.sum())
+    per_step = method.tableau.effective_stages if isinstance(method, ExplicitRungeKutta) else method.stages  # type: ignore[attr-defined]
+    return Solution(
+        t=problem.t_save,
+        u=saved,
+        n_steps=n_steps,
+        nfe=n_steps * per_step,
+        n_corrector=n_steps if corrector is not None else 0,
+    )

@@ -1,0 +1,289 @@
+r"""Correctors: a learned term and where it enters the step, ``u1 = u + S + C``.
+
+Every corrector of the family is one formula, so that one kernel serves them all:
+
+.. math::
+
+    C_i = \sum_m \phi_m(x) \Bigl(a_{mi} + \sum_v w_{mvi} V_{v,i}\Bigr), \qquad
+    V_{v,i} = dt \sum_j T_{vj} k_{j,i}
+
+with inputs ``x`` out of the state ``u``, the increment ``S`` and the method's stages ``k_j``,
+features ``phi`` of the standardised inputs, offsets ``a``, weights ``w`` and values ``V`` mixed from
+the stages. AttNS (additive on ``S``) and NeurVec (on ``u``) have offsets only; AttNS-m has the one
+value ``V = S`` and no offset; stage attention has the stages as values.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias, final
+
+import numpy as np
+
+from attns_core.citation import Citation
+from attns_core.errors import AttnsError
+from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.types import Array
+
+INPUTS = ("u", "S", "uS", "f", "K", "uK")
+"""Input blocks: state, increment, both, first stage ``f(u)``, all stages, state and all stages."""
+
+ACTIVATIONS = ("sine", "tanh", "silu", "rational", "fsnet", "identity")
+
+Activation: TypeAlias = Literal["sine", "tanh", "silu", "rational", "fsnet", "identity"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Corrector:
+    """An untrained corrector: the form of the learned term. ``replace`` it to change options.
+
+    Parameters
+    ----------
+    name, title, description : str
+    citation : Citation
+    input : str
+        One of ``INPUTS``, or ``"auto"``: chosen among ``candidates`` on held-out trajectories.
+    candidates : tuple of str
+        What ``"auto"`` chooses from.
+    features : {"network", "polynomial"}
+    width, depth : int
+        Units per hidden layer and number of hidden layers (network).
+    activation : str
+        One of ``ACTIVATIONS``.
+    degree : int
+        Total degree of the monomials (polynomial).
+    linear : bool
+        The standardised inputs are features too (a linear skip).
+    values : {"none", "increment", "stages", "differences"} or tuple of int
+        What the state-dependent weights act on: nothing, ``S``, all stages, ``k_j - k_1`` (weights on
+        the stages that sum to zero: a consistent form), or the named stages (1-based).
+    offset : bool
+        Whether there is a state-dependent offset besides the weighted values.
+    head : {"component", "shared"}
+        Weights per component, or one set shared by all components.
+    rank : int, optional
+        Features are first projected to ``rank`` dimensions (for large systems).
+    bound : float, optional
+        The term is bounded smoothly by this multiple of the largest training residual.
+    clip : float, optional
+        The term is cut at this multiple of the largest training residual.
+    lipschitz : float, optional
+        Cap on the Lipschitz constant of the term with respect to its standardised inputs.
+    """
+
+    name: str
+    title: str
+    description: str
+    citation: Citation
+    input: str = "S"
+    candidates: tuple[str, ...] = ("u", "S", "uS", "K", "uK")
+    features: Literal["network", "polynomial"] = "network"
+    width: int = 64
+    depth: int = 1
+    activation: Activation = "sine"
+    degree: int = 1
+    linear: bool = True
+    values: str | tuple[int, ...] = "none"
+    offset: bool = True
+    head: Literal["component", "shared"] = "component"
+    rank: int | None = None
+    bound: float | None = None
+    clip: float | None = None
+    lipschitz: float | None = None
+    tags: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.input != "auto" and self.input not in INPUTS:
+            raise AttnsError(f"corrector {self.name!r}: input must be one of {(*INPUTS, 'auto')}, got {self.input!r}")
+        if self.activation not in ACTIVATIONS:
+            raise AttnsError(f"corrector {self.name!r}: activation must be one of {ACTIVATIONS}")
+        for field_name in ("width", "depth", "degree"):
+            if getattr(self, field_name) < 1:
+                raise AttnsError(f"corrector {self.name!r}: {field_name} must be at least 1")
+        if not self.offset and self.values == "none":
+            raise AttnsError(f"corrector {self.name!r}: without offset and without values there is no term")
+
+    def with_options(self, **options: Any) -> "Corrector":
+        """The same corrector with other options; unknown options are an error that lists the known."""
+        known = set(self.__dataclass_fields__) - {"name", "title", "description", "citation", "tags"}
+        for key in options:
+            if key not in known:
+                raise AttnsError(f"corrector {self.name!r} has no option {key!r}; options: {', '.join(sorted(known))}")
+        return replace(self, **options)
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the outcome of training it: all options."""
+        skip = {"title", "description", "citation", "tags"}
+        return {k: getattr(self, k) for k in self.__dataclass_fields__ if k not in skip}
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Layer:
+    """One hidden layer ``act(W z + b)``.
+
+    Parameters
+    ----------
+    weight : array, shape (width, n_in)
+    bias : array, shape (width,)
+    activation : str
+    shape : array
+        Parameters of the activation: rational ``(a0, a1, a2, a3, b0, b1, b2)``, shape (7,); FSNet's
+        ``(a1, a2, a3, a4, a5)`` per channel, shape (5, width); empty for the others.
+    """
+
+    weight: Array
+    bias: Array
+    activation: Activation
+    shape: Array
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedCorrector:
+    """A corrector with weights: everything a backend needs to evaluate the term, and nothing else.
+
+    Parameters
+    ----------
+    input : str
+        One of ``INPUTS``.
+    mean, scale : array, shape (n_in,)
+        Inputs are standardised as ``z = (x - mean) / scale``.
+    layers : tuple of Layer
+        Applied in turn to ``z``; empty for linear and polynomial features.
+    exponents : integer array, shape (n_monomials, n_in), optional
+        Monomials of ``z`` as features in place of layers.
+    linear : bool
+        Whether ``z`` itself is among the features.
+    offset : array, shape (n_features, dim), optional
+    weights : array, shape (n_features, n_values, dim) or (n_features, n_values, 1), optional
+        A last axis of 1 is shared by all components.
+    values : array, shape (n_values, stages), optional
+        The matrix ``T`` above.
+    bound, clip : array, shape (dim,), optional
+        ``bound * tanh(C / bound)``; ``C`` limited to ``[-clip, clip]``.
+    active : bool
+        False when the gate is closed: the held-out error was not below the bare method's, and the
+        step is the bare method's bit for bit.
+
+    Notes
+    -----
+    The features are, in this order: the constant 1, the standardised inputs if ``linear``, then the
+    last layer's units or the monomials.
+    """
+
+    input: str
+    mean: Array
+    scale: Array
+    layers: tuple[Layer, ...] = ()
+    exponents: Any = None
+    linear: bool = True
+    offset: Array | None = None
+    weights: Array | None = None
+    values: Array | None = None
+    bound: Array | None = None
+    clip: Array | None = None
+    active: bool = True
+
+    @property
+    def n_features(self) -> int:
+        hidden = self.layers[-1].bias.size if self.layers else (0 if self.exponents is None else len(self.exponents))
+        return 1 + (self.mean.size if self.linear else 0) + hidden
+
+    @property
+    def operations(self) -> int:
+        """Floating-point operations per evaluation and trajectory, counting an activation as 8."""
+        count = 2 * self.mean.size
+        for layer in self.layers:
+            count += 2 * layer.weight.size + (0 if layer.activation == "identity" else 8 * layer.bias.size)
+        if self.exponents is not None:
+            count += len(self.exponents)
+        if self.offset is not None:
+            count += 2 * self.offset.size
+        if self.weights is not None:
+            count += 2 * self.weights.size
+        if self.values is not None:
+            dim = self.offset.shape[1] if self.offset is not None else 1
+            count += 2 * dim * (int(np.count_nonzero(self.values)) + len(self.values))
+        return count
+
+
+def input_size(name: str, dim: int, method: AbstractMethod) -> int:
+    """Number of inputs ``n_in`` of an input block for a method.
+
+    Raises
+    ------
+    AttnsError
+        If the method has no stages to offer (``f``, ``K``, ``uK`` need a Runge-Kutta method).
+    """
+    if name in ("f", "K", "uK") and not isinstance(method, ExplicitRungeKutta):
+        raise AttnsError(f"input {name!r} needs the stages of a Runge-Kutta method; {method.name!r} has none")
+    stages = method.stages if isinstance(method, ExplicitRungeKutta) else 0
+    return {"u": dim, "S": dim, "uS": 2 * dim, "f": dim, "K": stages * dim, "uK": (1 + stages) * dim}[name]
+
+
+def gather_inputs(name: str, u: Array, S: Array, k: Any) -> Array:
+    """Concatenate input blocks: ``u``, ``S`` of shape (dim, n), ``k`` (stages, dim, n) -> (n_in, n)."""
+    blocks = {"u": [u], "S": [S], "uS": [u, S], "f": k[:1], "K": [*k], "uK": [u, *k]}[name]
+    return np.concatenate(blocks, axis=0)
+
+
+def activate(z: Array, layer: Layer) -> Array:
+    """The layer's activation on pre-activations of shape ``(width, n)``."""
+    match layer.activation:
+        case "identity":
+            return z
+        case "sine":
+            return np.sin(z)
+        case "tanh":
+            return np.tanh(z)
+        case "silu":
+            return z / (1 + np.exp(-z))
+        case "rational":
+            a0, a1, a2, a3, b0, b1, b2 = layer.shape
+            return (a0 + z * (a1 + z * (a2 + z * a3))) / (b0 + z * (b1 + z * b2))
+        case "fsnet":
+            a1, a2, a3, a4, a5 = layer.shape[:, :, None]
+            s = 1 / (1 + np.exp(-a2 * (z + a3)))
+            return a1 * s * (1 - s) + a4 * np.sin(200 * a5 * z)
+
+
+def features(corrector: TrainedCorrector, x: Array) -> Array:
+    """Feature vector of inputs ``(n_in, n)``: shape ``(n_features, n)``. Slow and obvious."""
+    z = (x - corrector.mean[:, None]) / corrector.scale[:, None]
+    blocks: list[Any] = [np.ones_like(z[:1])]
+    if corrector.linear:
+        blocks.append(z)
+    hidden = z
+    for layer in corrector.layers:
+        hidden = activate(layer.weight @ hidden + layer.bias[:, None], layer)
+    if corrector.layers:
+        blocks.append(hidden)
+    elif corrector.exponents is not None:
+        blocks.append(np.stack([np.prod(z ** e[:, None], axis=0) for e in corrector.exponents]))
+    return np.concatenate(blocks, axis=0)
+
+
+def correction(corrector: TrainedCorrector, u: Array, S: Array, k: Any, dt: float) -> Array:
+    """The corrector's term ``C`` for states ``(dim, n)``: the definition every backend is held to.
+
+    Parameters
+    ----------
+    u, S : array, shape (dim, n)
+        State and increment (``S`` includes the factor ``dt``).
+    k : array, shape (stages, dim, n)
+        Stages; empty for methods without.
+    """
+    phi = features(corrector, gather_inputs(corrector.input, u, S, k))
+    term = np.zeros_like(u)
+    if corrector.offset is not None:
+        term = term + corrector.offset.T @ phi
+    if corrector.weights is not None and corrector.values is not None:
+        for v, row in enumerate(corrector.values):
+            value = sum(dt * c * k_j for c, k_j in zip(row, k, strict=True) if c != 0)
+            term = term + (corrector.weights[:, v, :].T @ phi) * value
+    if corrector.bound is not None:
+        bound = corrector.bound[:, None]
+        term = bound * np.tanh(term / bound)
+    if corrector.clip is not None:
+        term = np.clip(term, -corrector.clip[:, None], corrector.clip[:, None])
+    return term

@@ -1,0 +1,1 @@
+"""Compiled kernels on arrays and scalars; they import nothing else of ours."""

@@ -1,0 +1,71 @@
+"""Maths namespaces: what ``m`` is in ``rhs(t, u, p, m)``.
+
+One right-hand side is called with NumPy arrays, torch tensors, SymPy symbols, jax arrays or heyoka
+expressions. Every namespace offers the same functions under the same names (``FUNCTIONS``); a
+conformance check holds them against each other.
+"""
+
+import math
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+FUNCTIONS = ("sin", "cos", "tan", "exp", "log", "sqrt", "tanh", "sinh", "cosh", "abs", "sign", "where")
+
+
+class Maths(Protocol):
+    """The functions a right-hand side may use, and the constant ``pi``.
+
+    ``where(condition, a, b)`` selects elementwise; conditions are comparisons such as ``x > 0``.
+    Powers are written ``x**2``.
+    """
+
+    pi: float
+
+    def sin(self, x: Any) -> Any: ...
+    def cos(self, x: Any) -> Any: ...
+    def tan(self, x: Any) -> Any: ...
+    def exp(self, x: Any) -> Any: ...
+    def log(self, x: Any) -> Any: ...
+    def sqrt(self, x: Any) -> Any: ...
+    def tanh(self, x: Any) -> Any: ...
+    def sinh(self, x: Any) -> Any: ...
+    def cosh(self, x: Any) -> Any: ...
+    def abs(self, x: Any) -> Any: ...
+    def sign(self, x: Any) -> Any: ...
+    def where(self, condition: Any, a: Any, b: Any) -> Any: ...
+
+
+def numpy_maths() -> Any:
+    """NumPy: numbers and arrays."""
+    import numpy as np
+
+    return SimpleNamespace(pi=math.pi, **{name: getattr(np, name) for name in FUNCTIONS})
+
+
+def sympy_maths() -> Any:
+    """SymPy: symbols, for tracing."""
+    import sympy as sp
+
+    def where(condition: Any, a: Any, b: Any) -> Any:
+        return sp.Piecewise((a, condition), (b, True))
+
+    functions = {n: getattr(sp, n) for n in FUNCTIONS if n not in ("abs", "where")}
+    return SimpleNamespace(pi=math.pi, abs=sp.Abs, where=where, **functions)
+
+
+def torch_maths() -> Any:
+    """torch: tensors on any device, differentiable."""
+    import torch
+
+    def lift(function: Any) -> Any:
+        # torch's functions refuse plain Python numbers, which constants in a formula are.
+        def call(x: Any) -> Any:
+            return function(x if isinstance(x, torch.Tensor) else torch.as_tensor(x))
+
+        return call
+
+    def where(condition: Any, a: Any, b: Any) -> Any:
+        return torch.where(torch.as_tensor(condition), a, b)
+
+    functions = {n: lift(getattr(torch, n)) for n in FUNCTIONS if n != "where"}
+    return SimpleNamespace(pi=math.pi, where=where, **functions)

@@ -1,0 +1,1 @@
+"""The harness: matrices of benchmarks, run, stored, analysed and reported."""
