@@ -1,0 +1,291 @@
+"""Datasets: pairs one coarse step apart, ``(u, S, r)`` with ``r = u_next - u - S``, and where they came from."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias, final
+
+import numpy as np
+
+from attns_core.corrector import gather_inputs
+from attns_core.equation import Equation
+from attns_core.errors import AttnsError
+from attns_core.flow import exact_increment, step_increment, substeps_for
+from attns_core.identity import content_hash, source_hash
+from attns_core.method import AbstractMethod
+from attns_core.types import Array
+
+FULL_SET = 2000
+"""Trajectories of the full training set; fewer are its first ones, so smaller sets are nested in larger."""
+
+STREAMS = {"train": 0, "validation": 1, "test": 2, "noise": 3}
+"""Second entry of the seed sequence ``[seed, stream]``: sets of initial states never share a stream."""
+
+HELD_OUT = 5
+"""Every fifth trajectory is held out for choosing hyper-parameters."""
+
+_FORMAT = 1
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Training pairs of one equation, method and step.
+
+    Parameters
+    ----------
+    equation : Equation
+    method : AbstractMethod
+    dt : float
+    t : array, shape (N,)
+        Time at the start of each pair.
+    u, S, r : array, shape (dim, N)
+        State, the method's increment at it, and the residual that a perfect corrector adds.
+    k : array, shape (stages, dim, N)
+        The method's stages at ``u``; no rows for methods without stages.
+    trajectory : integer array, shape (N,)
+        Which trajectory a pair belongs to.
+    held_out : bool array, shape (N,)
+        Pairs for choosing hyper-parameters: every fifth trajectory, one of three or four; with one or
+        two trajectories the last fifth of each in time, as a last resort.
+    noise : float
+        Standard deviation of the Gaussian noise added to the states.
+    seed : int
+    id : str
+        Hash of everything that decides the contents.
+    seconds : float
+        What making it cost when it was made (a copy from the cache keeps the first figure).
+    """
+
+    equation: Equation
+    method: AbstractMethod
+    dt: float
+    t: Array
+    u: Array
+    S: Array
+    r: Array
+    k: Array
+    trajectory: Any
+    held_out: Any
+    noise: float
+    seed: int
+    id: str
+    seconds: float
+
+    @property
+    def n(self) -> int:
+        """Number of pairs."""
+        return self.u.shape[1]
+
+    @property
+    def dim(self) -> int:
+        return self.u.shape[0]
+
+    @property
+    def trajectories(self) -> int:
+        return int(np.unique(self.trajectory).size)
+
+    @cached_property
+    def scale(self) -> Array:
+        """Standard deviation of each component of the state, 1 where it does not vary; shape (dim,)."""
+        std = self.u.std(axis=1)
+        return np.where(std > 0, std, 1.0)
+
+    def inputs(self, name: str) -> Array:
+        """An input block of the correctors at every pair, shape (n_in, N)."""
+        return gather_inputs(name, self.u, self.S, self.k)
+
+    def take(self, pairs: Any) -> "Dataset":
+        """The same dataset with some of its pairs (indices or a mask)."""
+        return replace(
+            self,
+            t=self.t[pairs],
+            u=self.u[:, pairs],
+            S=self.S[:, pairs],
+            r=self.r[:, pairs],
+            k=self.k[:, :, pairs],
+            trajectory=self.trajectory[pairs],
+            held_out=self.held_out[pairs],
+        )
+
+    def relative_error(self, term: Array) -> float:
+        """Mean squared one-step error with correction ``term`` (dim, N), divided by the bare method's.
+
+        Components are measured in units of their spread. 1 means the correction is useless, and so it
+        is when the bare method leaves nothing to correct.
+        """
+        weight = 1 / self.scale[:, None]
+        bare = float(np.mean((self.r * weight) ** 2))
+        return float(np.mean(((self.r - term) * weight) ** 2)) / bare if bare > 0 else 1.0
+
+
+def fraction_of_full(fraction: float) -> int:
+    """Number of trajectories in a fraction of the full set, at least 1.
+
+    Examples
+    --------
+    >>> fraction_of_full(0.01)
+    20
+    """
+    if not 0 < fraction <= 1:
+        raise AttnsError(f"the fraction of the full set must lie in (0, 1], got {fraction!r}")
+    return max(1, round(fraction * FULL_SET))
+
+
+def make_dataset(
+    equation: Equation,
+    method: AbstractMethod,
+    dt: float,
+    *,
+    trajectories: int,
+    t_end: float | None = None,
+    noise: float = 0.0,
+    seed: int = 0,
+    cache: Path | None = None,
+) -> Dataset:
+    """Reference trajectories, subsampled at the coarse step, as training pairs.
+
+    The residual is the difference of two increments, never of two states, so that it is accurate to
+    round-off in the increment even where it is tiny beside the state.
+
+    Parameters
+    ----------
+    dt : float
+        The coarse step that the corrector is for.
+    trajectories : int
+        Initial states are the first ones of the full set of this seed.
+    t_end : float, optional
+        Default: the equation's. The last incomplete step is dropped.
+    noise : float
+        Standard deviation of Gaussian noise on every state, before pairs are formed.
+    cache : Path, optional
+        Folder of content-addressed copies.
+
+    Raises
+    ------
+    AttnsError
+        If a number is out of range or a reference trajectory cannot be followed to round-off.
+    """
+    end = equation.t_end if t_end is None else t_end
+    _check(equation, dt, trajectories, end, noise)
+    key = {
+        "format": _FORMAT,
+        **equation.identity(),
+        "sampler": source_hash(equation.sample),
+        "method": method.identity(),
+        "dt": dt,
+        "trajectories": trajectories,
+        "t_end": end,
+        "noise": noise,
+        "seed": seed,
+    }
+    name = content_hash(key)
+
+    def build() -> dict[str, Any]:
+        start = time.perf_counter()
+        arrays = _generate(equation, method, dt, trajectories, end, noise, seed)
+        return {**arrays, "seconds": np.array(time.perf_counter() - start)}
+
+    if cache is None:
+        arrays = build()
+    else:
+        from attns_core.array_cache import cached_arrays
+
+        arrays = cached_arrays(Path(cache), f"dataset-{name}", build)
+    seconds = float(arrays.pop("seconds"))
+    return Dataset(equation=equation, method=method, dt=dt, noise=noise, seed=seed, id=name, seconds=seconds, **arrays)
+
+
+def _check(equation: Equation, dt: float, trajectories: int, t_end: float, noise: float) -> None:
+    if not (np.isfinite(dt) and dt > 0):
+        raise AttnsError(f"dt must be a positive number, got {dt!r}")
+    if trajectories < 1:
+        raise AttnsError(f"a dataset needs at least 1 trajectory, got {trajectories!r}")
+    if not (np.isfinite(noise) and noise >= 0):
+        raise AttnsError(f"noise must be a standard deviation, at least 0, got {noise!r}")
+    if not (np.isfinite(t_end) and t_end - equation.t0 >= dt * (1 - 1e-9)):
+        raise AttnsError(f"t_end={t_end!r} leaves no whole step of dt={dt:g} after t0={equation.t0:g}")
+
+
+def _generate(
+    equation: Equation, method: AbstractMethod, dt: float, n: int, t_end: float, noise: float, seed: int
+) -> dict[str, Any]:
+    u0 = equation.initial_states([seed, STREAMS["train"]], max(n, FULL_SET))[:, :n]
+    steps = int((t_end - equation.t0) / dt * (1 + 1e-12))
+    times = equation.t0 + dt * np.arange(steps)
+    states, increments = follow(equation, u0, times, dt)
+    if noise > 0:
+        rng = np.random.default_rng([seed, STREAMS["noise"]])
+        shift = noise * rng.standard_normal((steps + 1, *u0.shape))
+        increments = increments + np.diff(shift, axis=0)
+        states = states + shift[:-1]
+    return pairs_of(equation, method, dt, times, states, increments)
+
+
+def follow(equation: Equation, u0: Array, times: Array, dt: float) -> tuple[Array, Array]:
+    """Reference trajectories from ``u0`` (dim, n): states and increments at ``times``, (steps, dim, n).
+
+    Raises
+    ------
+    AttnsError
+        If a trajectory leaves the finite numbers or needs too many sub-steps.
+    """
+    flow: Flow = lambda t, u, m: exact_increment(equation, t, u, dt, m)  # noqa: E731
+    count = substeps_for(equation, times[0], u0, dt)
+    states = np.empty((times.size, *u0.shape))
+    increments = np.empty_like(states)
+    u = u0
+    for i, t in enumerate(times):
+        if i and i % max(1, times.size // 8) == 0:
+            # Trajectories may become faster on the way; the count never falls.
+            count = max(count, substeps_for(equation, t, u, dt, start=count))
+        states[i], increments[i] = u, flow(t, u, count)
+        u = u + increments[i]
+        if not np.all(np.isfinite(u)):
+            bad = int(np.flatnonzero(~np.isfinite(u).all(axis=0))[0])
+            raise AttnsError(
+                f"equation {equation.name!r}: reference trajectory {bad} leaves the finite numbers near t={t + dt:g}; "
+                "shorten t_end or change the sampler"
+            )
+    return states, increments
+
+
+Flow: TypeAlias = Callable[[Any, Array, int], Array]
+"""``(t, u, sub-steps)`` -> increment of the exact flow."""
+
+
+def pairs_of(
+    equation: Equation, method: AbstractMethod, dt: float, times: Array, states: Array, increments: Array
+) -> dict[str, Any]:
+    """Pairs from states and true increments ``(steps, dim, n)``: the arrays of a :class:`Dataset`."""
+    steps, dim, n = states.shape
+
+    def flat(a: Array) -> Array:
+        # Pairs are ordered by trajectory, then by time.
+        return np.ascontiguousarray(a.transpose(1, 2, 0).reshape(dim, n * steps))
+
+    u, t = flat(states), np.tile(times, n)
+    S, k = step_increment(equation, method, t, u, dt)
+    trajectory = np.repeat(np.arange(n), steps)
+    return {
+        "t": t,
+        "u": u,
+        "S": S,
+        "r": flat(increments) - S,
+        "k": k,
+        "trajectory": trajectory,
+        "held_out": held_out_pairs(trajectory, steps),
+    }
+
+
+def held_out_pairs(trajectory: Any, steps: int) -> Any:
+    """Mask of the held-out pairs for ``trajectory`` indices with ``steps`` pairs each."""
+    n = int(trajectory.max()) + 1
+    if n >= HELD_OUT:
+        return trajectory % HELD_OUT == HELD_OUT - 1
+    if n > 2:
+        return trajectory == n - 1
+    position = np.arange(trajectory.size) % steps
+    return position >= steps - max(1, steps // HELD_OUT)
