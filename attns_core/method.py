@@ -2,6 +2,7 @@
 
 from abc import ABC
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, final
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from attns_core.citation import Citation
 from attns_core.errors import AttnsError
 from attns_core.identity import content_hash
+from attns_core.order_conditions import first_violated, vertices
 from attns_core.tableau import ButcherTableau
 
 
@@ -59,22 +61,66 @@ class ExplicitRungeKutta(AbstractMethod):
     b_error_low : array, shape (s,), optional
         A second, lower-order estimate that damps the first, as DOP853 combines its 5th- and
         3rd-order estimates: ``e5**2 / sqrt(e5**2 + 0.01 e3**2)`` (Hairer, Norsett, Wanner, II.10).
+    error_order_low : int, optional
+        Order of the embedded solution behind ``b_error_low``.
+
+    Raises
+    ------
+    AttnsError
+        If the coefficients do not attain ``order`` (checked up to 5 here, all of it by
+        :mod:`attns_core.order_conditions`), or the embedded weights not their orders.
     """
 
     tableau: ButcherTableau
     error_order: int | None = None
     b_error_low: Any = None
+    error_order_low: int | None = None
 
     def __post_init__(self) -> None:
         AbstractMethod.__post_init__(self)
         if (self.tableau.b_error is None) != (self.error_order is None):
             raise AttnsError(f"method {self.name!r}: b_error and error_order come together")
+        if (self.b_error_low is None) != (self.error_order_low is None):
+            raise AttnsError(f"method {self.name!r}: b_error_low and error_order_low come together")
         if self.b_error_low is not None:
-            low = np.array(self.b_error_low, dtype=np.float64)
+            low = np.array([float(Fraction(v)) for v in self.b_error_low])
             if low.shape != (self.tableau.stages,):
                 raise AttnsError(f"method {self.name!r}: b_error_low has shape {low.shape}")
             low.setflags(write=False)
             object.__setattr__(self, "b_error_low", low)
+        for part, weights, order in self.claims():
+            violated = first_violated(self.tableau.a, weights, min(order, 5), 1e-13)
+            if violated is not None:
+                tree, residual = violated
+                raise AttnsError(
+                    f"method {self.name!r}: its {part} is declared of order {order}, but violates the condition "
+                    f"of order {vertices(tree)} for the tree {tree} by {residual:.2g}"
+                )
+
+    def claims(self) -> list[tuple[str, Any, int]]:
+        """What the coefficients claim: (which solution, its weights, its order)."""
+        t = self.tableau
+        claims: list[tuple[str, Any, int]] = [("solution", t.b, self.order)]
+        if self.error_order is not None:
+            claims.append(("embedded solution", t.b - t.b_error, self.error_order))
+        if self.error_order_low is not None:
+            claims.append(("lower embedded solution", t.b - self.b_error_low, self.error_order_low))
+        return claims
+
+    @property
+    def error_power(self) -> int:
+        """The error estimate scales as ``dt**error_power``.
+
+        Raises
+        ------
+        AttnsError
+            If there is no embedded solution.
+        """
+        if self.error_order is None:
+            raise AttnsError(f"method {self.name!r} has no error estimate")
+        if self.error_order_low is None:
+            return self.error_order + 1
+        return 2 * (self.error_order + 1) - (self.error_order_low + 1)
 
     @property
     def stages(self) -> int:

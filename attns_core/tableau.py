@@ -1,13 +1,17 @@
 """Butcher tableaus: the coefficients of a Runge-Kutta method, validated when built."""
 
-from dataclasses import dataclass
-from typing import Any, final
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
 from attns_core.errors import AttnsError
 
 _ROUND_OFF = 1e-13
+
+Coefficient: TypeAlias = str | int | float | Fraction
+"""A coefficient as its source prints it: ``"3/40"``, ``"0.161"``, or a number."""
 
 
 @final
@@ -32,48 +36,89 @@ class ButcherTableau:
     b_error : array, shape (s,), optional
         Weights of the *error estimate* (main minus embedded solution); they sum to 0.
 
+    Coefficients may be given as strings (``"1/6"``), which keeps them exact: the float64 arrays are
+    what steps use, ``exact`` is what order conditions are checked with.
+
     Raises
     ------
     AttnsError
-        Wrong shapes, a row sum that is not ``c_i``, ``sum b != 1``, ``sum b_error != 0``, or an
-        implicit tableau.
+        Wrong shapes, a row sum that is not ``c_i``, ``sum b != 1``, ``sum b_error != 0``, an implicit
+        tableau, or a coefficient that is not a number.
     """
 
     a: Any
     b: Any
     c: Any
     b_error: Any = None
+    exact: "ExactCoefficients" = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        b = np.array(self.b, dtype=np.float64)
-        c = np.array(self.c, dtype=np.float64)
-        s = b.size
-        a = np.zeros((s, s))
-        if len(self.a) != s or c.shape != (s,) or b.ndim != 1:
-            raise AttnsError(f"tableau: A has {len(self.a)} rows, b {b.shape}, c {c.shape}; all must agree")
-        for i, row in enumerate(self.a):
+        s = len(self.b)
+        if len(self.a) != s or len(self.c) != s:
+            raise AttnsError(f"tableau: A has {len(self.a)} rows, b {s}, c {len(self.c)} entries; all must agree")
+        rows = [_fractions(f"row {i + 1} of A", row) for i, row in enumerate(self.a)]
+        for i, row in enumerate(rows):
             if len(row) > s:
                 raise AttnsError(f"tableau: row {i + 1} of A has {len(row)} entries, there are {s} stages")
-            a[i, : len(row)] = row
-        if np.any(np.triu(a) != 0):
-            raise AttnsError("tableau: A must be strictly lower triangular (explicit methods only)")
-        off = np.abs(a.sum(axis=1) - c)
-        if np.any(off > _ROUND_OFF * np.maximum(1, np.abs(a).sum(axis=1))):
-            i = int(np.argmax(off))
-            raise AttnsError(f"tableau: row {i + 1} of A sums to {a[i].sum():.16g}, c is {c[i]:.16g}")
-        if abs(b.sum() - 1) > _ROUND_OFF * np.abs(b).sum():
-            raise AttnsError(f"tableau: b sums to {b.sum():.16g}, must be 1")
-        for name, value in (("a", a), ("b", b), ("c", c)):
-            value.setflags(write=False)
-            object.__setattr__(self, name, value)
-        if self.b_error is not None:
-            e = np.array(self.b_error, dtype=np.float64)
-            if e.shape != (s,):
-                raise AttnsError(f"tableau: b_error has shape {e.shape}, expected {(s,)}")
-            if abs(e.sum()) > _ROUND_OFF * max(1.0, float(np.abs(e).sum())):
-                raise AttnsError(f"tableau: b_error sums to {e.sum():.3g}, must be 0")
-            e.setflags(write=False)
-            object.__setattr__(self, "b_error", e)
+            if any(row[i:]):
+                raise AttnsError("tableau: A must be strictly lower triangular (explicit methods only)")
+        exact = ExactCoefficients(
+            a=tuple(row[:s] + (Fraction(0),) * (s - len(row)) for row in rows),
+            b=_fractions("b", self.b),
+            c=_fractions("c", self.c),
+            b_error=None if self.b_error is None else _fractions("b_error", self.b_error),
+        )
+        _check_sums(exact)
+        object.__setattr__(self, "exact", exact)
+        for name in ("a", "b", "c", "b_error"):
+            values = getattr(exact, name)
+            if values is not None:
+                array = np.array(values, dtype=np.float64)
+                array.setflags(write=False)
+                object.__setattr__(self, name, array)
+
+    @classmethod
+    def from_text(cls, text: str) -> "ButcherTableau":
+        """A tableau as it is printed in books.
+
+        One row ``c | a_1 a_2 ...`` per stage, then a row ``b | ...`` and, for embedded pairs, either
+        ``b_hat | ...`` (weights of the embedded solution) or ``b_error | ...``. A line without ``|``
+        continues the row above it; lines of dashes are ignored.
+
+        Examples
+        --------
+        >>> heun = ButcherTableau.from_text('''
+        ...      0 |
+        ...      1 | 1
+        ...     ---+--------
+        ...      b | 1/2 1/2
+        ... ''')
+        >>> heun.b
+        array([0.5, 0.5])
+        """
+        rows: list[tuple[str, list[str]]] = []
+        for line in text.splitlines():
+            if not line.strip(" -+"):
+                continue
+            label, bar, entries = line.partition("|")
+            if bar:
+                rows.append((label.strip(), entries.split()))
+            elif rows:
+                rows[-1][1].extend(label.split())
+            else:
+                raise AttnsError(f"tableau: the first line must be 'c | ...', got {line.strip()!r}")
+        weights = {label: entries for label, entries in rows if label.startswith("b")}
+        stages = [(label, entries) for label, entries in rows if not label.startswith("b")]
+        unknown = set(weights) - {"b", "b_hat", "b_error"}
+        if "b" not in weights or unknown or len(weights) + len(stages) != len(rows):
+            raise AttnsError(f"tableau: weight rows must be b and b_hat or b_error, got {sorted(weights)}")
+        b_error: Any = weights.get("b_error")
+        if "b_hat" in weights:
+            b, b_hat = _fractions("b", weights["b"]), _fractions("b_hat", weights["b_hat"])
+            if len(b) != len(b_hat):
+                raise AttnsError(f"tableau: b has {len(b)} entries, b_hat {len(b_hat)}")
+            b_error = [main - embedded for main, embedded in zip(b, b_hat, strict=True)]
+        return cls(a=[e for _, e in stages], b=weights["b"], c=[c for c, _ in stages], b_error=b_error)
 
     @property
     def stages(self) -> int:
@@ -116,3 +161,34 @@ class ButcherTableau:
                     inner = inner + z * self.a[i, j] * k[j]
             k.append(inner)
         return 1 + z * sum(self.b[i] * k[i] for i in range(self.stages))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExactCoefficients:
+    """The coefficients as fractions: exactly what was given, before rounding to float64."""
+
+    a: tuple[tuple[Fraction, ...], ...]
+    b: tuple[Fraction, ...]
+    c: tuple[Fraction, ...]
+    b_error: tuple[Fraction, ...] | None
+
+
+def _fractions(where: str, values: Any) -> tuple[Fraction, ...]:
+    try:
+        return tuple(v if isinstance(v, Fraction) else Fraction(v) for v in values)
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError) as error:
+        raise AttnsError(f"tableau: {where} must hold numbers or strings such as '1/6': {error}") from None
+
+
+def _check_sums(exact: ExactCoefficients) -> None:
+    for i, (row, c) in enumerate(zip(exact.a, exact.c, strict=True)):
+        if abs(sum(row) - c) > _ROUND_OFF * max(1, sum(map(abs, row))):
+            raise AttnsError(f"tableau: row {i + 1} of A sums to {float(sum(row)):.16g}, c is {float(c):.16g}")
+    if abs(sum(exact.b) - 1) > _ROUND_OFF * sum(map(abs, exact.b)):
+        raise AttnsError(f"tableau: b sums to {float(sum(exact.b)):.16g}, must be 1")
+    if exact.b_error is not None:
+        if len(exact.b_error) != len(exact.b):
+            raise AttnsError(f"tableau: b_error has {len(exact.b_error)} entries, there are {len(exact.b)} stages")
+        if abs(sum(exact.b_error)) > _ROUND_OFF * max(1, sum(map(abs, exact.b_error))):
+            raise AttnsError(f"tableau: b_error sums to {float(sum(exact.b_error)):.3g}, must be 0")

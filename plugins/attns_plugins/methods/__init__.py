@@ -2,9 +2,41 @@
 
 from attns_core import hookimpl
 from attns_core.method import AbstractMethod
+from attns_plugins.methods.bs3 import BS3
+from attns_plugins.methods.dop853 import DOP853
+from attns_plugins.methods.dopri5 import DOPRI5
+from attns_plugins.methods.euler import EULER
+from attns_plugins.methods.heun import HEUN
+from attns_plugins.methods.midpoint import MIDPOINT
+from attns_plugins.methods.ralston import RALSTON
+from attns_plugins.methods.rk3 import RK3
 from attns_plugins.methods.rk4 import RK4
+from attns_plugins.methods.rk38 import RK38
+from attns_plugins.methods.ssprk3 import SSPRK3
+from attns_plugins.methods.stormer_verlet import STORMER_VERLET
+from attns_plugins.methods.tsit5 import TSIT5
+from attns_plugins.methods.verner6 import VERNER6
+from attns_plugins.methods.verner7 import VERNER7
+from attns_plugins.methods.yoshida4 import YOSHIDA4
 
-METHODS: tuple[AbstractMethod, ...] = (RK4,)
+METHODS: tuple[AbstractMethod, ...] = (
+    EULER,
+    MIDPOINT,
+    HEUN,
+    RALSTON,
+    RK3,
+    SSPRK3,
+    RK4,
+    RK38,
+    BS3,
+    DOPRI5,
+    TSIT5,
+    VERNER6,
+    VERNER7,
+    DOP853,
+    STORMER_VERLET,
+    YOSHIDA4,
+)
 
 
 @hookimpl

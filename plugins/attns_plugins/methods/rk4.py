@@ -6,11 +6,14 @@ RK4 = ExplicitRungeKutta(
     name="rk4",
     title="Classical Runge-Kutta",
     order=4,
-    tableau=ButcherTableau(
-        a=[[], [1 / 2], [0, 1 / 2], [0, 0, 1]],
-        b=[1 / 6, 1 / 3, 1 / 3, 1 / 6],
-        c=[0, 1 / 2, 1 / 2, 1],
-    ),
+    tableau=ButcherTableau.from_text("""
+          0 |
+        1/2 | 1/2
+        1/2 |   0 1/2
+          1 |   0   0   1
+        ----+----------------
+          b | 1/6 1/3 1/3 1/6
+    """),
     tags=frozenset({"runge-kutta"}),
     citation=Citation(
         key="kutta1901",
