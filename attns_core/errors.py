@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class AttnsError(Exception):
@@ -31,3 +32,13 @@ class UnknownNameError(AttnsError):
         else:
             hint = "none is registered; see 'attns plugins'"
         super().__init__(f"unknown {kind} {name!r}: {hint}")
+
+    def __reduce__(self) -> Any:
+        # Exceptions are rebuilt from their args by default, which would lose the known names.
+        return (_rebuild, (self.kind, self.name, self.known, self.args))
+
+
+def _rebuild(kind: str, name: str, known: tuple[str, ...], args: tuple[str, ...]) -> UnknownNameError:
+    error = UnknownNameError(kind, name, known)
+    error.args = args
+    return error
