@@ -16,7 +16,9 @@ HEUN = ExplicitRungeKutta(
     citation=Citation(
         key="heun1900",
         authors="K. Heun",
-        title="Neue Methoden zur approximativen Integration der Differentialgleichungen einer unabhangigen Veranderlichen",
+        title=(
+            "Neue Methoden zur approximativen Integration der Differentialgleichungen einer unabhangigen Veranderlichen"
+        ),
         where="Zeitschrift fur Mathematik und Physik 45, 23-38",
         year=1900,
     ),
