@@ -67,8 +67,15 @@ class Equation:
         Largest Lyapunov exponent (1/time), for chaotic equations.
     array_rhs : callable, optional
         ``array_rhs(t, u, p, xp)`` on the whole state ``u`` of shape ``(dim, n)``, over an array
-        namespace ``xp`` (NumPy or torch): for grids and large dimensions. A conformance check holds it
+        namespace ``xp`` (NumPy or torch): for grids and large dimensions. List parameters arrive as
+        one-dimensional arrays of that namespace, in ``u``'s dtype and on its device. Nothing may be
+        written in place (tensors are differentiated and compiled). A conformance check holds it
         against ``rhs``.
+    latex : tuple of str
+        The formula for any parameter values, as LaTeX rows ``left &= right`` within what matplotlib's
+        mathtext understands; default: the traced right-hand side, which for a family shows one member.
+    least : mapping
+        Smallest allowed value of a parameter, where there is one: ``{"n": 2}``.
 
     Raises
     ------
@@ -93,6 +100,8 @@ class Equation:
     exact: Exact | None = None
     lyapunov: float | None = None
     array_rhs: Callable[..., Any] | None = None
+    latex: tuple[str, ...] = ()
+    least: Mapping[str, float] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -100,6 +109,12 @@ class Equation:
             if key not in self.params and key not in self._derive(self.params):
                 known = [*self.params, *self._derive(self.params)]
                 raise UnknownNameError(f"parameter of {self.name}", key, known)
+        for key, least in self.least.items():
+            given = self.overrides.get(key, least)
+            if isinstance(given, int | float) and not given >= least:
+                raise AttnsError(f"equation {self.name!r}: parameter {key!r} must be at least {least:g}, got {given!r}")
+        # Reading the parameters and components once finds a wrong override where it is written.
+        _ = self.component_names
         if not (np.isfinite(self.t_end) and self.t_end > self.t0):
             raise AttnsError(f"equation {self.name!r}: t_end must be after t0={self.t0}, got {self.t_end!r}")
         if not self.dts or any(not (np.isfinite(d) and d > 0) for d in self.dts):
@@ -179,6 +194,12 @@ class Equation:
         """
         return evaluate_rhs(self, t, u, self.p)
 
+    def evaluate_array(self, t: Any, u: Array) -> Array:
+        """As :meth:`evaluate`, through the array form where the equation has one."""
+        if self.array_rhs is None:
+            return self.evaluate(t, u)
+        return self.array_rhs(t, u, self.p.with_arrays(lambda v: np.asarray(v, dtype=u.dtype)), np)
+
     def invariant_values(self, t: Any, u: Array) -> dict[str, Array]:
         """Every declared invariant on states ``(dim, n)``: name -> ``(n,)``."""
         p, m = self.p, numpy_maths()
@@ -208,12 +229,15 @@ def _as_default(equation: str, name: str, default: Any, value: Any) -> Any:
     """``value`` with the kind (structural or numeric) of ``default``, so 10 serves for 10.0."""
     if isinstance(default, bool) or isinstance(value, bool):
         raise AttnsError(f"equation {equation!r}: parameter {name!r} cannot be a bool")
+    where = f"equation {equation!r}: parameter {name!r}"
     if isinstance(default, int | np.integer):
         if isinstance(value, int | np.integer):
             return int(value)
-        raise AttnsError(f"equation {equation!r}: parameter {name!r} must be a whole number, got {value!r}")
-    if isinstance(default, float | np.floating) and isinstance(value, int | np.integer):
-        return float(value)
-    if isinstance(default, list | tuple | np.ndarray) and np.ndim(value) != 1:
-        raise AttnsError(f"equation {equation!r}: parameter {name!r} must be a list, got {value!r}")
+        raise AttnsError(f"{where} must be a whole number, got {value!r}")
+    if isinstance(default, float | np.floating):
+        if isinstance(value, int | float | np.integer | np.floating):
+            return float(value)
+        raise AttnsError(f"{where} must be a number, got {value!r}")
+    if np.shape(value) != np.shape(default):
+        raise AttnsError(f"{where} must be a list of {len(default)} numbers, got {value!r}")
     return value

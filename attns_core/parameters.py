@@ -1,6 +1,6 @@
 """Parameters of an equation: named values, immutable, readable as attributes inside a right-hand side."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -98,6 +98,10 @@ class Params(Mapping[str, ParamValue]):
             else:
                 values[name] = value
         return ParamView(values)
+
+    def with_arrays(self, convert: Callable[[tuple[float, ...]], Any]) -> "ParamView":
+        """The same values with every list passed through ``convert``: what an array form sees as ``p``."""
+        return ParamView({k: convert(v) if isinstance(v, tuple) else v for k, v in self._values.items()})
 
 
 @final

@@ -1,5 +1,6 @@
 """Tracing: one call of a right-hand side with symbols yields everything else that is derived from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, final
@@ -9,12 +10,9 @@ import sympy as sp
 
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
-from attns_core.identity import content_hash, source_hash
-from attns_core.maths import sympy_maths
-
-# Weights of the operation count: what a vectorised double-precision kernel pays, in multiples of an
-# addition (a division retires at a quarter to an eighth of the rate, a sine is a 20-term kernel).
-_COST = {"sin": 20, "cos": 20, "tan": 30, "exp": 15, "log": 20, "tanh": 25, "sinh": 25, "cosh": 25}
+from attns_core.identity import content_hash
+from attns_core.program import Assignment, Program, share
+from attns_core.traced import Scope, Traced, expression_of
 
 
 @final
@@ -28,99 +26,146 @@ class Trace:
     u : tuple of Symbol, length dim
     p : tuple of Symbol
         One per numeric parameter, in the order of ``Params.numeric()``.
-    rhs : tuple of Expr, length dim
-    names : tuple of str
-        Component names, for LaTeX.
+    definitions : tuple of (Symbol, Expr)
+        Large intermediate values of the right-hand side, each in terms of those before it.
+    outputs : tuple of Expr, length dim
+        The derivatives in terms of ``t``, ``u``, ``p`` and the definitions.
+    names, parameter_names : tuple of str
+        For LaTeX.
     """
 
     t: sp.Symbol
     u: tuple[sp.Symbol, ...]
     p: tuple[sp.Symbol, ...]
-    rhs: tuple[sp.Expr, ...]
+    definitions: tuple[Assignment, ...]
+    outputs: tuple[sp.Expr, ...]
     names: tuple[str, ...]
     parameter_names: tuple[str, ...]
 
     @cached_property
+    def program(self) -> Program:
+        """The right-hand side for code generators: ``dim`` outputs."""
+        return share(self.definitions, self.outputs)
+
+    @cached_property
+    def jacobian_program(self) -> Program:
+        """``d rhs_i / d u_j`` for code generators: ``dim * dim`` outputs, row-major, zeros included."""
+        definitions: list[Assignment] = list(self.definitions)
+        gradients: dict[sp.Symbol, dict[int, sp.Expr]] = {v: {j: sp.Integer(1)} for j, v in enumerate(self.u)}
+        for symbol, value in self.definitions:
+            gradients[symbol] = {}
+            for j, slope in _gradient(value, gradients).items():
+                if not slope.is_Atom:
+                    name = sp.Symbol(f"d{len(definitions)}", real=True)
+                    definitions.append((name, slope))
+                    slope = name
+                gradients[symbol][j] = slope
+        rows = [_gradient(e, gradients) for e in self.outputs]
+        zero = sp.Integer(0)
+        return share(definitions, [row.get(j, zero) for row in rows for j in range(len(self.u))])
+
+    @cached_property
+    def rhs(self) -> tuple[sp.Expr, ...]:
+        """The derivatives in terms of ``t``, ``u`` and ``p`` alone, definitions written out.
+
+        For formulas and small systems: its size can be exponential in the number of definitions.
+        """
+        return _written_out(self.definitions, self.outputs)
+
+    @cached_property
     def jacobian(self) -> tuple[tuple[sp.Expr, ...], ...]:
-        """``d rhs_i / d u_j``; piecewise expressions are differentiated piece by piece."""
-        dependent = [e.free_symbols for e in self.rhs]
-        return tuple(
-            tuple(sp.diff(e, v) if v in free else sp.Integer(0) for v in self.u)
-            for e, free in zip(self.rhs, dependent, strict=True)
-        )
+        """``d rhs_i / d u_j`` written out; piecewise expressions are differentiated piece by piece."""
+        dim = len(self.u)
+        program = self.jacobian_program
+        flat = _written_out(program.assignments, program.outputs)
+        return tuple(tuple(flat[i * dim : (i + 1) * dim]) for i in range(dim))
 
     @cached_property
     def time_derivative(self) -> tuple[sp.Expr, ...]:
-        """``d rhs_i / d t``."""
+        """``d rhs_i / d t``, written out."""
+        if self.is_autonomous:
+            return (sp.Integer(0),) * len(self.u)
         return tuple(sp.diff(e, self.t) for e in self.rhs)
 
     @property
     def is_autonomous(self) -> bool:
-        return all(self.t not in e.free_symbols for e in self.rhs)
+        return all(self.t not in needs for needs in self._dependencies)
 
     @cached_property
     def sparsity(self) -> Any:
         """Which components each derivative depends on, shape (dim, dim), bool."""
-        return np.array([[v in e.free_symbols for v in self.u] for e in self.rhs])
+        return np.array([[v in needs for v in self.u] for needs in self._dependencies])
+
+    @cached_property
+    def _dependencies(self) -> list[set[Any]]:
+        """Inputs that each derivative depends on, through the definitions."""
+        behind: dict[Any, set[Any]] = {}
+
+        def inputs(expression: Any) -> set[Any]:
+            return set().union(*(behind.get(s, {s}) for s in expression.free_symbols))
+
+        for symbol, value in self.definitions:
+            behind[symbol] = inputs(value)
+        return [inputs(e) for e in self.outputs]
 
     @cached_property
     def halves(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-        """Index sets (positions, velocities) of a separable system, or None.
+        """Index sets (positions, velocities) of a separable system ``q' = g(v), v' = f(q)``, or None.
 
-        Separable means: no derivative depends on a component of its own set. Found by colouring the
-        dependency graph; the set that holds the first component of each connected part that is a
-        position (its derivative has no time and no parameters beyond a factor) comes first.
+        Separable means: no derivative depends on a component of its own set, nor on the time. Found by
+        colouring the dependency graph; each connected part has a half with fewer operations in its
+        derivatives (``q' = v / m``), and that one holds the positions.
         """
-        dim = len(self.u)
         linked = self.sparsity | self.sparsity.T
-        if np.any(np.diag(self.sparsity)):
+        if np.any(np.diag(linked)) or not self.is_autonomous:
             return None
-        colour = [-1] * dim
-        for start in range(dim):
+        colour = [-1] * len(self.u)
+        positions: list[int] = []
+        velocities: list[int] = []
+        for start in range(len(self.u)):
             if colour[start] >= 0:
                 continue
-            colour[start] = 0
-            queue = [start]
-            while queue:
-                i = queue.pop()
-                for j in np.flatnonzero(linked[i]):
-                    if colour[j] < 0:
-                        colour[j] = 1 - colour[i]
-                        queue.append(int(j))
-                    elif colour[j] == colour[i]:
-                        return None
-        first = tuple(i for i in range(dim) if colour[i] == 0)
-        second = tuple(i for i in range(dim) if colour[i] == 1)
-        if not second:
-            return None
-        # Positions are the simpler half: q' = v / m has fewer operations than v' = f(q).
-        cost = [sum(sp.count_ops(self.rhs[i]) for i in half) for half in (first, second)]
-        return (first, second) if cost[0] <= cost[1] else (second, first)
+            part = _two_coloured(linked, start, colour)
+            if part is None or not all(part):
+                return None
+            first, second = sorted(part, key=lambda half: sum(self._cost(i) for i in half))
+            positions += first
+            velocities += second
+        return tuple(sorted(positions)), tuple(sorted(velocities))
 
-    @cached_property
+    def _cost(self, i: int) -> int:
+        # A derivative that uses a definition is large: that is what definitions are for.
+        names = {s for s, _ in self.definitions}
+        expression = self.outputs[i]
+        return int(sp.count_ops(expression)) + 1000 * len(names & expression.free_symbols)
+
+    @property
     def operations(self) -> int:
         """Weighted floating-point operations of one evaluation, common subexpressions shared."""
-        shared, reduced = sp.cse(list(self.rhs))
-        return sum(_operations(e) for e in [*(e for _, e in shared), *reduced])
+        return self.program.operations
 
     def latex(self) -> str:
-        """The system as a LaTeX ``aligned`` environment."""
+        """The system as a LaTeX ``aligned`` environment; long systems show their first and last rows."""
+        rows = self.latex_rows()
+        if len(rows) > 8:
+            rows = (*rows[:4], r"&\;\;\vdots", *rows[-2:])
+        return r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
+
+    def latex_rows(self) -> tuple[str, ...]:
+        """One ``\\dot{x} &= ...`` per component, definitions written out."""
         names = {s: sp.Symbol(n) for s, n in zip(self.u, self.names, strict=True)}
         names |= {
             s: sp.Symbol(n.replace("[", "_").replace("]", ""))
             for s, n in zip(self.p, self.parameter_names, strict=True)
         }
-        rows = [
+        return tuple(
             rf"\dot{{{sp.latex(names[v])}}} &= {sp.latex(e.xreplace(names))}"
             for v, e in zip(self.u, self.rhs, strict=True)
-        ]
-        if len(rows) > 8:
-            rows = [*rows[:4], r"&\;\;\vdots", *rows[-2:]]
-        return r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
+        )
 
 
 def trace(equation: Equation) -> Trace:
-    """Trace an equation (cached by the source of its right-hand side and its structural parameters).
+    """Trace an equation (cached by its right-hand side and its structural parameters).
 
     Raises
     ------
@@ -129,60 +174,82 @@ def trace(equation: Equation) -> Trace:
         components.
     """
     p = equation.p
-    key = content_hash([equation.name, source_hash(equation.rhs), p.structural(), p.numeric_names(), equation.dim])
+    key = content_hash([equation.name, p.structural(), p.numeric_names(), equation.dim])
     return _trace(key, _Holder(equation))
 
 
 class _Holder:
-    """Carries the equation through the cache without being part of the key."""
+    """Carries the equation through the cache; equal where the right-hand side is the same function."""
 
     def __init__(self, equation: Equation) -> None:
         self.equation = equation
 
     def __hash__(self) -> int:
-        return 0
+        return hash(self.equation.rhs)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Holder)
+        return isinstance(other, _Holder) and self.equation.rhs is other.equation.rhs
 
 
 @lru_cache(maxsize=256)
 def _trace(key: str, holder: _Holder) -> Trace:
     equation = holder.equation
+    scope = Scope()
     t = sp.Symbol("t", real=True)
     u = tuple(sp.Symbol(f"u{i}", real=True) for i in range(equation.dim))
     names = tuple(equation.p.numeric_names())
     p = tuple(sp.Symbol(f"p{i}", real=True) for i in range(len(names)))
+
+    def traced(symbol: sp.Symbol) -> Traced:
+        return Traced(symbol, 1, scope)
+
     try:
-        values = equation.rhs(t, u, equation.p.replaced_by(p), sympy_maths())
+        parameters = equation.p.replaced_by(tuple(map(traced, p)))
+        values = equation.rhs(traced(t), tuple(map(traced, u)), parameters, scope.maths())
+        outputs = tuple(expression_of(v) for v in values)
     except Exception as error:
         raise AttnsError(
             f"equation {equation.name!r}: its right-hand side cannot be traced with symbols "
             f"({type(error).__name__}: {error}); use + - * / ** and the functions of m only"
         ) from error
-    if len(values) != equation.dim:
+    if len(outputs) != equation.dim:
         raise AttnsError(
-            f"equation {equation.name!r}: its right-hand side returned {len(values)} components, "
+            f"equation {equation.name!r}: its right-hand side returned {len(outputs)} components, "
             f"the state has {equation.dim}"
         )
-    rhs = tuple(sp.sympify(v) for v in values)
-    return Trace(t, u, p, rhs, equation.component_names, names)
+    definitions = tuple((symbol, value) for value, symbol in scope.definitions.items())
+    return Trace(t, u, p, definitions, outputs, equation.component_names, names)
 
 
-def _operations(expression: sp.Expr) -> int:
-    count = 0
-    for node in sp.preorder_traversal(expression):
-        if isinstance(node, sp.Add | sp.Mul):
-            count += len(node.args) - 1
-            # -x is not an operation: it folds into a subtraction.
-            count -= int(isinstance(node, sp.Mul) and node.args[0] == -1)
-        elif isinstance(node, sp.Pow):
-            exponent = node.args[1]
-            if exponent.is_Integer:
-                power = abs(int(exponent))
-                count += max(0, power.bit_length() + bin(power).count("1") - 2) + (8 if exponent.is_negative else 0)
-            else:
-                count += 12 if exponent == sp.Rational(1, 2) else 40
-        elif isinstance(node, sp.Function):
-            count += _COST.get(type(node).__name__.lower(), 1)
-    return count
+def _gradient(expression: Any, gradients: dict[sp.Symbol, dict[int, sp.Expr]]) -> dict[int, sp.Expr]:
+    """Chain rule: the slope of ``expression`` by every component it depends on."""
+    terms: dict[int, list[Any]] = {}
+    for symbol in sorted((s for s in expression.free_symbols if s in gradients), key=lambda s: s.name):
+        slope = sp.diff(expression, symbol)
+        for j, inner in gradients[symbol].items():
+            terms.setdefault(j, []).append(slope * inner)
+    return {j: sp.Add(*parts) for j, parts in terms.items()}
+
+
+def _written_out(definitions: tuple[Assignment, ...], outputs: Sequence[Any]) -> tuple[Any, ...]:
+    values: dict[Any, Any] = {}
+    for symbol, value in definitions:
+        values[symbol] = value.xreplace(values)
+    return tuple(e.xreplace(values) for e in outputs)
+
+
+def _two_coloured(linked: Any, start: int, colour: list[int]) -> tuple[list[int], list[int]] | None:
+    """Split the connected part of ``start`` such that no half is linked within itself; None if impossible."""
+    colour[start] = 0
+    halves: tuple[list[int], list[int]] = ([start], [])
+    queue = [start]
+    while queue:
+        i = queue.pop()
+        for j in map(int, np.flatnonzero(linked[i])):
+            if colour[j] < 0:
+                colour[j] = 1 - colour[i]
+                halves[colour[j]].append(j)
+                queue.append(j)
+            elif colour[j] == colour[i]:
+                return None
+    return halves

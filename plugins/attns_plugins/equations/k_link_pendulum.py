@@ -85,6 +85,7 @@ K_LINK_PENDULUM = Equation(
     components=components,
     sample=sample,
     params={"K": 2, "g": 9.81, "amplitude": np.pi / 4},
+    least={"K": 1},
     invariants=(Invariant("energy", energy),),
     t_end=20.0,
     dts=(0.1, 0.05, 0.025, 0.0125),

@@ -75,6 +75,7 @@ SPRING_CHAIN = Equation(
     sample=sample,
     params={"n": 20, "seed": 0},
     derived=derived,
+    least={"n": 1},
     invariants=(Invariant("energy", energy),),
     exact=exact,
     t_end=20.0,
