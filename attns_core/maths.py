@@ -57,15 +57,31 @@ def torch_maths() -> Any:
     """torch: tensors on any device, differentiable."""
     import torch
 
-    def lift(function: Any) -> Any:
-        # torch's functions refuse plain Python numbers, which constants in a formula are.
+    plain = numpy_maths()
+
+    def lift(name: str) -> Any:
+        function, of_number = getattr(torch, name), getattr(plain, name)
+
+        # torch's functions refuse plain numbers, which constants in a formula are; as tensors they
+        # would be rounded to float32.
         def call(x: Any) -> Any:
-            return function(x if isinstance(x, torch.Tensor) else torch.as_tensor(x))
+            return function(x) if isinstance(x, torch.Tensor) else float(of_number(x))
 
         return call
 
     def where(condition: Any, a: Any, b: Any) -> Any:
-        return torch.where(torch.as_tensor(condition), a, b)
+        if not isinstance(condition, torch.Tensor):
+            return a if condition else b
+        if not isinstance(a, torch.Tensor) and not isinstance(b, torch.Tensor):
+            a = torch.tensor(a, dtype=torch.float64)
+        return torch.where(condition, a, b)
 
-    functions = {n: lift(getattr(torch, n)) for n in FUNCTIONS if n != "where"}
+    functions = {n: lift(n) for n in FUNCTIONS if n != "where"}
     return SimpleNamespace(pi=math.pi, where=where, **functions)
+
+
+def jax_maths() -> Any:
+    """jax: arrays under jit, vmap and grad."""
+    import jax.numpy as jnp
+
+    return SimpleNamespace(pi=math.pi, **{name: getattr(jnp, name) for name in FUNCTIONS})

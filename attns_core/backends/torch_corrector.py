@@ -1,0 +1,252 @@
+"""The corrector's term on tensors: the formula of :mod:`attns_core.corrector` as a torch module.
+
+One module serves evaluation in the torch backend, gradients in rollouts and training by torch
+optimisers; it converts from and to :class:`TrainedCorrector` without loss.
+"""
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from attns_core.corrector import Activation, Layer, TrainedCorrector
+
+
+class CorrectorModule(nn.Module):
+    """A :class:`TrainedCorrector` as a module: ``module(u, S, k, dt) -> C``.
+
+    Hidden layers, the shapes of rational and FSNet activations, ``offset`` and ``weights`` are
+    parameters; the standardisation, the value matrix, ``bound`` and ``clip`` are buffers.
+
+    Parameters
+    ----------
+    trained : TrainedCorrector
+    dtype : torch.dtype
+    device : str or torch.device
+    """
+
+    def __init__(self, trained: TrainedCorrector, *, dtype: torch.dtype = torch.float64, device: Any = "cpu") -> None:
+        super().__init__()
+
+        def tensor(array: Any) -> Tensor:
+            return torch.tensor(np.asarray(array, dtype=np.float64), dtype=dtype, device=device)
+
+        def parameter(array: Any) -> nn.Parameter | None:
+            return None if array is None else nn.Parameter(tensor(array))
+
+        self.input = trained.input
+        self.linear = trained.linear
+        self.active = trained.active
+        self.layers = nn.ModuleList(_LayerModule(layer, tensor) for layer in trained.layers)
+        self.offset = parameter(trained.offset)
+        self.weights = parameter(trained.weights)
+        self.mean: Tensor
+        self.scale: Tensor
+        self.bound: Tensor | None
+        self.clip: Tensor | None
+        for name in ("mean", "scale", "bound", "clip"):
+            value = getattr(trained, name)
+            self.register_buffer(name, None if value is None else tensor(value))
+        # Small integer and coefficient tables decide which operations run, so they stay on the host.
+        self.values = None if trained.values is None else np.array(trained.values, dtype=np.float64)
+        self.exponents = None if trained.exponents is None else np.array(trained.exponents, dtype=np.int64)
+        self._monomials = None if self.exponents is None else _Monomials(self.exponents, torch.device(device))
+
+    @classmethod
+    def from_trained(
+        cls, trained: TrainedCorrector, *, dtype: torch.dtype = torch.float64, device: Any = "cpu"
+    ) -> "CorrectorModule":
+        """The module of a trained (or freshly initialised) corrector."""
+        return cls(trained, dtype=dtype, device=device)
+
+    def to_trained(self) -> TrainedCorrector:
+        """The present weights as float64 arrays on the host."""
+
+        def array(value: Any) -> Any:
+            return None if value is None else value.detach().cpu().numpy().astype(np.float64)
+
+        return TrainedCorrector(
+            input=self.input,
+            mean=array(self.mean),
+            scale=array(self.scale),
+            layers=tuple(cast("_LayerModule", layer).to_layer(array) for layer in self.layers),
+            exponents=self.exponents,
+            linear=self.linear,
+            offset=array(self.offset),
+            weights=array(self.weights),
+            values=self.values,
+            bound=array(self.bound),
+            clip=array(self.clip),
+            active=self.active,
+        )
+
+    @property
+    def needs_stages(self) -> bool:
+        """Whether the term depends on the method's stages."""
+        return self.input in ("f", "K", "uK") or self.values is not None
+
+    def feature_blocks(self, x: Tensor) -> list[Tensor]:
+        """Features of inputs ``(n_in, n)`` but for the constant 1, in blocks of shape ``(.., n)``."""
+        z = (x - self.mean[:, None]) / self.scale[:, None]
+        blocks = [z] if self.linear else []
+        if len(self.layers) > 0:
+            hidden = z
+            for layer in self.layers:
+                hidden = layer(hidden)
+            blocks.append(hidden)
+        elif self._monomials is not None:
+            blocks.append(self._monomials(z))
+        return blocks
+
+    def features(self, x: Tensor) -> Tensor:
+        """Feature vector of inputs ``(n_in, n)``: shape ``(n_features, n)``."""
+        return torch.cat([torch.ones_like(x[:1]), *self.feature_blocks(x)])
+
+    def forward(self, u: Tensor, S: Tensor, k: Tensor | None, dt: float) -> Tensor:
+        """The term ``C``, shape ``(dim, n)``.
+
+        Parameters
+        ----------
+        u, S : Tensor, shape (dim, n)
+        k : Tensor, shape (stages, dim, n), optional
+            Needed where :attr:`needs_stages` says so.
+        """
+        dim, n = u.shape
+        parts = [] if self.offset is None else [self.offset]
+        if self.weights is not None:
+            parts.append(self.weights.flatten(1))
+        readout = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
+        blocks = self.feature_blocks(self._gather(u, S, k))
+        rows = readout[1:].split([b.shape[0] for b in blocks])
+        terms = readout[0][:, None].expand(-1, n)
+        for row, block in zip(rows, blocks, strict=True):
+            terms = torch.addmm(terms, row.T, block)
+
+        term = terms[:dim] if self.offset is not None else torch.zeros_like(u)
+        if self.weights is not None and self.values is not None:
+            assert k is not None
+            weighted = terms[terms.shape[0] - self.weights[0].numel() :]
+            per_value = weighted.reshape(*self.weights.shape[1:], n)
+            term = term + (per_value * self._mixed(k, dt)).sum(dim=0)
+        if self.bound is not None:
+            term = self.bound[:, None] * torch.tanh(term / self.bound[:, None])
+        if self.clip is not None:
+            term = torch.clamp(term, -self.clip[:, None], self.clip[:, None])
+        return term
+
+    def _gather(self, u: Tensor, S: Tensor, k: Tensor | None) -> Tensor:
+        match self.input:
+            case "u":
+                return u
+            case "S":
+                return S
+            case "uS":
+                return torch.cat([u, S])
+        assert k is not None
+        match self.input:
+            case "f":
+                return k[0]
+            case "K":
+                return k.flatten(0, 1)
+            case _:
+                return torch.cat([u, k.flatten(0, 1)])
+
+    def _mixed(self, k: Tensor, dt: float) -> Tensor:
+        """Values ``V_v = dt sum_j T_vj k_j``, shape ``(n_values, dim, n)``."""
+        assert self.values is not None
+        mixed = []
+        for row in self.values:
+            value: Tensor | None = None
+            for j in np.flatnonzero(row):
+                weighted = k[int(j)] * (dt * float(row[j]))
+                value = weighted if value is None else value + weighted
+            mixed.append(torch.zeros_like(k[0]) if value is None else value)
+        return torch.stack(mixed)
+
+
+class _LayerModule(nn.Module):
+    """One hidden layer ``act(W z + b)`` with the activation's own parameters."""
+
+    def __init__(self, layer: Layer, tensor: Any) -> None:
+        super().__init__()
+        self.activation: Activation = layer.activation
+        self.weight = nn.Parameter(tensor(layer.weight))
+        self.bias = nn.Parameter(tensor(layer.bias))
+        self.shape = nn.Parameter(tensor(layer.shape))
+
+    def forward(self, z: Tensor) -> Tensor:
+        z = torch.addmm(self.bias[:, None], self.weight, z)
+        match self.activation:
+            case "identity":
+                return z
+            case "sine":
+                return torch.sin(z)
+            case "tanh":
+                return torch.tanh(z)
+            case "silu":
+                return torch.nn.functional.silu(z)
+            case "rational":
+                a0, a1, a2, a3, b0, b1, b2 = self.shape.unbind()
+                return (a0 + z * (a1 + z * (a2 + z * a3))) / (b0 + z * (b1 + z * b2))
+            case "fsnet":
+                a1, a2, a3, a4, a5 = self.shape[:, :, None].unbind()
+                s = torch.sigmoid(a2 * (z + a3))
+                return a1 * s * (1 - s) + a4 * torch.sin(200 * a5 * z)
+
+    def to_layer(self, array: Any) -> Layer:
+        return Layer(
+            weight=array(self.weight), bias=array(self.bias), activation=self.activation, shape=array(self.shape)
+        )
+
+
+class _Monomials:
+    """Monomials by repeated products: every one is a lower one times one input.
+
+    ``z**e`` would cost a power per input and has no gradient at 0 for some backends; this is one
+    gather and one product per degree.
+    """
+
+    def __init__(self, exponents: Any, device: torch.device) -> None:
+        wanted = [tuple(int(e) for e in row) for row in exponents]
+        every: set[tuple[int, ...]] = set()
+        for row in wanted:
+            while row not in every:
+                every.add(row)
+                row = _parent(row)[0]
+        self.n_in = len(wanted[0]) if wanted else 0
+        levels: dict[int, list[tuple[int, ...]]] = {}
+        for row in sorted(every, reverse=True):
+            levels.setdefault(sum(row), []).append(row)
+        position = {row: i for d in sorted(levels) for i, row in enumerate(levels[d])}
+        start, offset = {}, 0
+        for d in sorted(levels):
+            start[d] = offset
+            offset += len(levels[d])
+
+        def index(values: list[int]) -> Tensor:
+            return torch.tensor(values, dtype=torch.int64, device=device)
+
+        # Degree d from degree d - 1: which lower monomial, and which input it is multiplied by.
+        self.steps: list[tuple[Tensor, Tensor]] = []
+        for d in sorted(levels):
+            if d > 0:
+                parents = [_parent(row) for row in levels[d]]
+                self.steps.append((index([position[p] for p, _ in parents]), index([i for _, i in parents])))
+        self.order = index([start[sum(row)] + position[row] for row in wanted])
+
+    def __call__(self, z: Tensor) -> Tensor:
+        level = torch.ones_like(z[:1])
+        found = [level]
+        for lower, factor in self.steps:
+            level = level[lower] * z[factor]
+            found.append(level)
+        return torch.cat(found)[self.order]
+
+
+def _parent(row: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
+    """The monomial with the first positive exponent lowered by one, and the input it belongs to."""
+    for i, e in enumerate(row):
+        if e > 0:
+            return (*row[:i], e - 1, *row[i + 1 :]), i
+    return row, 0
