@@ -1,0 +1,137 @@
+"""The result table as analyses read it: typed, complete in its columns, with named problems and series.
+
+A *problem* is an equation over one time span, a *series* is everything of a row but its step and
+seed: what becomes one curve of a work-precision diagram.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from attns_harness.analysis.frames import Column, Frame, pd
+
+FAILURES = ("error", "timeout", "crashed", "oom")
+"""States that are failures of the software; ``diverged`` is an outcome of the mathematics."""
+
+FINISHED = ("ok", "diverged", *FAILURES)
+
+TEXT = (
+    "cell_id",
+    "state",
+    "reason",
+    "equation",
+    "solver",
+    "method",
+    "corrector",
+    "backend",
+    "dtype",
+    "input",
+    "recipe",
+)
+NUMBERS = (
+    "dt",
+    "rtol",
+    "train_trajectories",
+    "noise",
+    "seed",
+    "t_end",
+    "n_trajectories",
+    "nfe",
+    "n_steps",
+    "time_min_s",
+    "time_median_s",
+    "first_call_s",
+    "reference_uncertainty",
+    "error_final",
+    "error_l2",
+    "error_linf",
+    "error_final_rel",
+    "error_l2_rel",
+    "error_linf_rel",
+    "error_final_scaled",
+    "error_l2_scaled",
+    "error_linf_scaled",
+    "error_p99",
+    "rollout_mse",
+    "diverged_fraction",
+    "divergence_time",
+    "invariant_drift",
+    "valid_prediction_time",
+    "width",
+    "train_seconds",
+    "data_seconds",
+    "held_out_relative_error",
+    "params",
+    "operations",
+)
+AXES = ("corrector", "backend", "dtype", "train_trajectories", "noise", "recipe", "width", "input")
+"""What may distinguish two series of one solver, in the order in which it is tried."""
+
+_UNITS = {"train_trajectories": "{:g} traj.", "noise": "noise {:g}", "width": "width {:g}", "input": "input {}"}
+
+
+def load_table(run_dir: Path) -> Frame:
+    """The table of a run, prepared by :func:`prepare`.
+
+    Raises
+    ------
+    AttnsError
+        If the folder holds no run.
+    """
+    from attns_harness.tables import read_results
+
+    return prepare(read_results(run_dir))
+
+
+def prepare(table: Frame) -> Frame:
+    """A copy with every column that analyses use, and the derived ones.
+
+    Adds ``problem``, ``series``, ``learned``, ``control`` (``dt`` or ``rtol``), ``ok`` and
+    ``time_per_trajectory_s`` (seconds, the minimum over repeats divided by the number of trajectories).
+    Infinite numbers become missing: a measure is finite or absent.
+    """
+    table = table.copy().reset_index(drop=True)
+    for name in TEXT:
+        values = table[name] if name in table else pd.Series("", index=table.index, dtype=object)
+        table[name] = values.astype(object).where(values.notna(), "").map(str)
+    for name in NUMBERS:
+        values = table[name] if name in table else pd.Series(np.nan, index=table.index)
+        numbers = pd.to_numeric(values, errors="coerce").astype(float)
+        table[name] = numbers.where(np.isfinite(numbers))
+    table["problem"] = _problems(table)
+    table["learned"] = (table["corrector"] != "") & (table["corrector"] != "none")
+    table["adaptive"] = table["rtol"].notna() & table["dt"].isna()
+    table["control"] = table["dt"].where(table["dt"].notna(), table["rtol"])
+    table["ok"] = table["state"] == "ok"
+    table["time_per_trajectory_s"] = table["time_min_s"] / table["n_trajectories"].fillna(1.0)
+    table["series"] = _series(table)
+    return table
+
+
+def _problems(table: Frame) -> Column:
+    """Equation, with its time span where one equation is solved over several."""
+    spans = table.groupby("equation")["t_end"].nunique()
+    several = table["equation"].map(spans).fillna(0) > 1
+    spanned = table["equation"] + table["t_end"].map(lambda t: f", T={t:g}" if np.isfinite(t) else "")
+    return table["equation"].where(~several, spanned)
+
+
+def _series(table: Frame) -> Column:
+    """Solver, with the axes that it takes to tell its curves apart."""
+    label = table["solver"].copy()
+    for _, rows in table.groupby("solver", sort=False):
+        fixed = ["problem", "dt", "rtol", "seed", "n_trajectories"]
+        for axis in AXES:
+            keys = rows.groupby(fixed, dropna=False, sort=False)
+            if keys.ngroups == len(rows):
+                break
+            if (keys[axis].nunique(dropna=False) > 1).any():
+                fixed.append(axis)
+                label[rows.index] = label[rows.index] + rows[axis].map(lambda v, a=axis: _suffix(a, v))
+    return label
+
+
+def _suffix(axis: str, value: Any) -> str:
+    missing = value == "" or (isinstance(value, float) and not np.isfinite(value))
+    return "" if missing else f", {_UNITS.get(axis, '{}').format(value)}"

@@ -1,0 +1,259 @@
+"""Work-precision sets: every solver a curve of error against cost, never one number.
+
+The vocabulary is DiffEqDevTools'; unlike there a failed solve stays in the set as a point that says
+why, points below the reference's own uncertainty are flagged, every error norm of a run is kept, and
+a set can be saved, loaded, merged and filtered by tags.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from attns_core import AttnsError
+from attns_harness.analysis.frames import Column, Frame, pd
+from attns_harness.analysis.table import prepare
+
+FORMAT = 1
+
+COSTS = {
+    "time": ("time_per_trajectory_s", "time per trajectory (s)"),
+    "nfe": ("nfe", "right-hand-side evaluations per trajectory"),
+    "steps": ("n_steps", "steps per trajectory"),
+    "operations": ("operations", "floating-point operations per trajectory"),
+}
+"""Cost axis -> column and label."""
+
+ERRORS = {
+    "error_l2_scaled": "error, l2, component-scaled",
+    "error_final_scaled": "error at the end, component-scaled",
+    "error_linf_scaled": "error, l-infinity, component-scaled",
+    "error_l2_rel": "error, l2, relative",
+    "error_final_rel": "error at the end, relative",
+    "error_linf_rel": "error, l-infinity, relative",
+    "error_l2": "error, l2",
+    "error_final": "error at the end",
+    "error_linf": "error, l-infinity",
+    "invariant_drift": "drift of invariants, relative",
+}
+"""Error column -> label, in order of preference for the main plot."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """One series on one problem, ordered by cost; the usable points only.
+
+    Parameters
+    ----------
+    error, cost, control, seed : array, shape (points,)
+    below_reference : array, shape (points,), bool
+        Points whose error does not exceed the reference's uncertainty: it may be anything below that.
+    failures : DataFrame
+        The rows that are no point of the curve, with ``state`` and ``reason``.
+    """
+
+    problem: str
+    series: str
+    learned: bool
+    error: Any
+    cost: Any
+    control: Any
+    seed: Any
+    below_reference: Any
+    failures: Frame
+
+    def means(self) -> Frame:
+        """Geometric means over seeds: ``control``, ``error``, ``cost``, ``below_reference``, by cost."""
+        points = pd.DataFrame(
+            {"control": self.control, "error": self.error, "cost": self.cost, "below": self.below_reference}
+        )
+        with np.errstate(divide="ignore"):
+            grouped = points.assign(error=np.log(points["error"]), cost=np.log(points["cost"])).groupby("control")
+        mean = grouped.agg(error=("error", "mean"), cost=("cost", "mean"), below_reference=("below", "all"))
+        mean[["error", "cost"]] = np.exp(mean[["error", "cost"]])
+        return mean.reset_index().sort_values("cost", ignore_index=True)
+
+    def of_seed(self, seed: float | None) -> "Curve":
+        """The points of one seed; all points for None."""
+        if seed is None:
+            return self
+        keep = self.seed == seed
+        return Curve(
+            problem=self.problem, series=self.series, learned=self.learned, error=self.error[keep],
+            cost=self.cost[keep], control=self.control[keep], seed=self.seed[keep],
+            below_reference=self.below_reference[keep], failures=self.failures,
+        )  # fmt: skip
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class WorkPrecisionSet:
+    """All curves of a run, or of several merged.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Prepared result rows, one per cell, failures included.
+    tags : mapping of str to frozenset of str
+        Solver -> tags (``learned``, ``classical``, ``adaptive``, a method's family, ``order-4``, a provider).
+    """
+
+    table: Frame
+    tags: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @classmethod
+    def from_table(cls, table: Frame, registry: Any = None) -> "WorkPrecisionSet":
+        """From result rows as the runner writes them; tags come from the registry where there is one."""
+        prepared = table if "series" in table else prepare(table)
+        return cls(prepared, {name: _tags(rows, registry) for name, rows in prepared.groupby("solver")})
+
+    @property
+    def problems(self) -> list[str]:
+        return sorted(self.table["problem"].unique())
+
+    def series(self, problem: str | None = None) -> list[str]:
+        """Series of a problem (of all), classical ones first, each group by name."""
+        rows = self.table if problem is None else self.table[self.table["problem"] == problem]
+        learned = rows.groupby("series")["learned"].any()
+        return sorted(learned.index, key=lambda name: (bool(learned[name]), name))
+
+    def curve(self, problem: str, series: str, *, error: str = "error_l2_scaled", cost: str = "time") -> Curve:
+        """One curve.
+
+        Raises
+        ------
+        AttnsError
+            For an unknown cost axis or a column that the table does not have.
+        """
+        if cost not in COSTS:
+            raise AttnsError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
+        if error not in self.table:
+            raise AttnsError(f"the table has no column {error!r}; errors it has: {', '.join(self.errors())}")
+        rows = self.table[(self.table["problem"] == problem) & (self.table["series"] == series)]
+        price = rows[COSTS[cost][0]]
+        usable = rows["ok"] & rows[error].notna() & price.notna() & (price > 0)
+        points = rows[usable].sort_values(COSTS[cost][0], kind="stable")
+        # The uncertainty is component-scaled; it bounds the other norms only in order of magnitude.
+        uncertainty = points["reference_uncertainty"].fillna(0.0)
+        return Curve(
+            problem=problem,
+            series=series,
+            learned=bool(rows["learned"].any()),
+            error=points[error].to_numpy(),
+            cost=points[COSTS[cost][0]].to_numpy(),
+            control=points["control"].to_numpy(),
+            seed=points["seed"].fillna(0).to_numpy(),
+            below_reference=(points[error] <= uncertainty).to_numpy(),
+            failures=_why(rows[~usable], error, cost),
+        )
+
+    def errors(self) -> list[str]:
+        """Error columns that hold at least one number, in order of preference."""
+        return [name for name in ERRORS if name in self.table and self.table[name].notna().any()]
+
+    def failures(self) -> Frame:
+        """Rows that are not ``ok``, with their reasons."""
+        return self.table[~self.table["ok"]]
+
+    def filter(self, *tags: str, problem: str | None = None, series: Iterable[str] | None = None) -> "WorkPrecisionSet":
+        """Keep solvers that carry all ``tags``, and rows of the given problem and series."""
+        keep = self.table["solver"].map(lambda s: set(tags) <= self.tags.get(s, frozenset()))
+        if problem is not None:
+            keep &= self.table["problem"] == problem
+        if series is not None:
+            keep &= self.table["series"].isin(list(series))
+        return self._rows(keep)
+
+    def exclude(self, *tags: str) -> "WorkPrecisionSet":
+        """Drop solvers that carry any of ``tags``."""
+        return self._rows(~self.table["solver"].map(lambda s: bool(set(tags) & self.tags.get(s, frozenset()))))
+
+    def merge(self, *others: "WorkPrecisionSet") -> "WorkPrecisionSet":
+        """All rows of all sets; a cell that several hold is taken from the last."""
+        rows = pd.concat([self.table, *(o.table for o in others)], ignore_index=True)
+        rows = pd.concat(
+            [rows[rows["cell_id"] == ""], rows[rows["cell_id"] != ""].drop_duplicates("cell_id", keep="last")]
+        ).sort_index()
+        tags = dict(self.tags)
+        for other in others:
+            tags.update({k: tags.get(k, frozenset()) | v for k, v in other.tags.items()})
+        return WorkPrecisionSet(prepare(rows), tags)
+
+    def save(self, path: Path) -> None:
+        """Write ``path`` (Parquet); tags and the format's version travel in its metadata."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        header = {"format": FORMAT, "tags": {k: sorted(v) for k, v in sorted(self.tags.items())}}
+        arrow = pa.Table.from_pandas(self.table, preserve_index=False)
+        metadata = {**(arrow.schema.metadata or {}), b"attns_work_precision": json.dumps(header).encode()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(arrow.replace_schema_metadata(metadata), path)
+
+    @classmethod
+    def load(cls, path: Path) -> "WorkPrecisionSet":
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        AttnsError
+            If the file is no work-precision set, or of a later format.
+        """
+        import pyarrow.parquet as pq
+
+        arrow = pq.read_table(path)
+        raw = (arrow.schema.metadata or {}).get(b"attns_work_precision")
+        header = json.loads(raw) if raw else {}
+        if header.get("format") != FORMAT:
+            raise AttnsError(f"{path} is not a work-precision set of format {FORMAT}")
+        return cls(prepare(arrow.to_pandas()), {k: frozenset(v) for k, v in header["tags"].items()})
+
+    def _rows(self, keep: Column) -> "WorkPrecisionSet":
+        table = self.table[keep].reset_index(drop=True)
+        solvers = set(table["solver"])
+        return WorkPrecisionSet(table, {k: v for k, v in self.tags.items() if k in solvers})
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the geometric means of every curve."""
+        columns = ["problem", "series", "control", "error", "cost", "below_reference"]
+        frames = [self.curve(p, s).means().assign(problem=p, series=s) for p in self.problems for s in self.series(p)]
+        table = pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns)
+        return table.to_html(index=False, escape=True, float_format="%.3g")
+
+
+def _why(rows: Frame, error: str, cost: str) -> Frame:
+    """The rows left out of a curve, each with a reason."""
+    rows = rows.copy()
+    missing = rows["ok"] & (rows["reason"] == "")
+    rows.loc[missing & rows[error].isna(), "reason"] = f"{error} does not apply"
+    rows.loc[missing & rows[COSTS[cost][0]].isna(), "reason"] = f"no {cost} was measured"
+    return rows
+
+
+def _tags(rows: Frame, registry: Any) -> frozenset[str]:
+    """Tags of a solver: from its rows, its method and its black box."""
+    tags = {"learned" if rows["learned"].any() else "classical"}
+    tags.add("adaptive" if rows["adaptive"].any() else "fixed")
+    if registry is not None:
+        for kind, names in (("method", set(rows["method"])), ("solver", set(rows["solver"]))):
+            for name in names & set(registry.names(kind)):
+                found = registry.get(kind, name)
+                tags |= set(found.tags)
+                tags.add(registry.owner(kind, name).distribution or "file")
+                if kind == "method":
+                    tags.add(f"order-{found.order}")
+    return frozenset(tags)
+
+
+def ladder(errors: Sequence[float]) -> list[float]:
+    """Powers of ten inside the range of ``errors``, coarse to fine, at most eight of them."""
+    positive = [e for e in errors if np.isfinite(e) and e > 0]
+    if not positive:
+        return []
+    high, low = int(np.floor(np.log10(max(positive)))), int(np.ceil(np.log10(min(positive))))
+    every = max(1, -(-(high - low + 1) // 8))
+    return [10.0**k for k in range(high, low - 1, -every)]

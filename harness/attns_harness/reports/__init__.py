@@ -1,0 +1,3 @@
+"""Reports: what people read and publish, made from a run's tables alone."""
+
+from attns_harness.reports.write import write_report as write_report

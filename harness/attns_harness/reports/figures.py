@@ -1,0 +1,112 @@
+"""Figures of a run, as matplotlib figures without global state."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from attns_harness.analysis.work_precision import COSTS, ERRORS, WorkPrecisionSet
+from attns_harness.reports.style import RC, Look, plain
+
+_ZERO = 1e-17
+"""Where an error of exactly zero is drawn, if no smaller one is there."""
+
+
+def work_precision_figure(
+    points: WorkPrecisionSet,
+    problem: str,
+    looks: Mapping[str, Look],
+    *,
+    error: str = "error_l2_scaled",
+    cost: str = "time",
+) -> Any:
+    """Error against cost of every series on one problem, both logarithmic.
+
+    Points are geometric means over seeds with bars from the smallest to the largest. What has no
+    error (diverged, failed) stands in a strip at the right edge, at its cost where it has one. The
+    grey band is the reference's uncertainty: no error inside it is believed. Errors of exactly zero
+    stand at the left edge as arrows.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+        axes = figure.add_subplot()
+        series = points.series(problem)
+        curves = {name: points.curve(problem, name, error=error, cost=cost) for name in series}
+        positive = np.concatenate([c.error[c.error > 0] for c in curves.values()] or [np.empty(0)])
+        left = float(positive.min()) / 3 if positive.size else _ZERO
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for name in series:
+            _draw_curve(axes, curves[name], looks[name], left)
+        for name in series:
+            _draw_failures(axes, curves[name].failures, COSTS[cost][0], looks[name], name)
+        uncertainty = points.table.loc[points.table["problem"] == problem, "reference_uncertainty"].max()
+        if np.isfinite(uncertainty) and uncertainty > 0:
+            _draw_uncertainty(axes, float(uncertainty), left, bool(positive.size))
+        axes.set_xlabel(ERRORS.get(error, error))
+        axes.set_ylabel(COSTS[cost][1])
+        axes.set_title(plain(problem), loc="left", fontweight="bold")
+        if series:
+            figure.legend(loc="outside lower center", ncols=2 if len(series) < 9 else 3, fontsize="small")
+        return figure
+
+
+def _draw_curve(axes: Any, curve: Any, look: Look, left: float) -> None:
+    mean = curve.means()
+    style = {
+        "color": look.colour,
+        "marker": look.marker,
+        "linestyle": "--" if look.dashed else "-",
+        "markerfacecolor": "white" if look.dashed else look.colour,
+    }
+    label = plain(curve.series)
+    lost = len(curve.failures)
+    if lost:
+        label += f" ({lost} without a point)"
+    if mean.empty:
+        axes.plot([], [], label=label, **style)
+        return
+    zero = mean["error"] == 0
+    x = mean["error"].where(~zero, left)
+    axes.plot(x, mean["cost"], label=label, gid=f"curve:{curve.series}", **style)
+    axes.plot(x[zero], mean["cost"][zero], linestyle="", marker=8, color=look.colour, markersize=9)
+    for control, cost in zip(mean["control"], mean["cost"], strict=True):
+        spread = curve.error[(curve.control == control) & (curve.error > 0)]
+        if spread.size > 1:
+            axes.plot([spread.min(), spread.max()], [cost, cost], color=look.colour, linewidth=0.8, alpha=0.7)
+
+
+def _draw_failures(axes: Any, failures: Any, column: str, look: Look, name: str) -> None:
+    """Crosses in the strip at the right edge, at the cost of the failed attempt."""
+    costs = failures[column].dropna()
+    costs = costs[costs > 0]
+    if len(costs):
+        across = axes.get_yaxis_transform()
+        axes.plot([0.985] * len(costs), costs, linestyle="", marker="x", color=look.colour, transform=across,
+                  clip_on=False, gid=f"failed:{name}")  # fmt: skip
+
+
+def _draw_uncertainty(axes: Any, uncertainty: float, left: float, any_error: bool) -> None:
+    low, high = axes.get_xlim()
+    if not any_error:
+        low, high = uncertainty / 10, 1.0
+    low = min(low, left, uncertainty / 3)
+    axes.axvspan(low, uncertainty, color="#bbbbbb", alpha=0.5, linewidth=0, zorder=0)
+    axes.text(uncertainty, 0.01, " reference uncertain", transform=axes.get_xaxis_transform(), rotation=90,
+              fontsize="x-small", color="#666666", ha="right", va="bottom")  # fmt: skip
+    axes.set_xlim(low, high)
+
+
+def render(figure: Any, kind: str) -> bytes:
+    """The figure as ``svg``, ``pdf`` or ``png``, equal bytes for equal figures."""
+    import matplotlib as mpl
+
+    stamps = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
+    buffer = BytesIO()
+    with mpl.rc_context(RC):
+        figure.savefig(buffer, format=kind, metadata=stamps[kind], dpi=130)
+    return buffer.getvalue()

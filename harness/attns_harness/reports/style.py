@@ -1,0 +1,73 @@
+"""One look for every figure: colour-blind-safe, the same colour and marker for a solver everywhere.
+
+Colours are those of M. Okabe and K. Ito, "Color Universal Design" (2008), the yellow darkened to be
+read on white.
+"""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, final
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C7A00")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
+
+RC: Any = {
+    "font.size": 9.0,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 5.0,
+    "figure.dpi": 110,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "attns",
+    "pdf.fonttype": 42,
+    "text.usetex": False,
+}
+
+
+def plain(text: object) -> str:
+    """Text for matplotlib in which a dollar sign is only that."""
+    return str(text).replace("$", r"\$")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a series is drawn: learned solvers have a dashed line and an open marker."""
+
+    colour: str
+    marker: str
+    dashed: bool
+
+
+def looks(series: Iterable[str], learned: Iterable[str] = ()) -> dict[str, Look]:
+    """A look for every series, decided by its name, so that it is the same in every figure and report.
+
+    Two names that would share a look within one report are told apart by moving the later name (in
+    alphabetical order) to the next free one.
+    """
+    learned = set(learned)
+    taken: set[tuple[int, int]] = set()
+    result: dict[str, Look] = {}
+    for name in sorted(set(series)):
+        colour, marker = _free(zlib.crc32(name.encode()) % len(COLOURS), taken)
+        taken.add((colour, marker))
+        shape = MARKERS[(colour + marker * 5) % len(MARKERS)]
+        result[name] = Look(COLOURS[colour], shape, name in learned)
+    return result
+
+
+def _free(preferred: int, taken: set[tuple[int, int]]) -> tuple[int, int]:
+    for marker in range(len(MARKERS)):
+        for shift in range(len(COLOURS)):
+            colour = (preferred + shift) % len(COLOURS)
+            if (colour, marker) not in taken:
+                return colour, marker
+    # More series than looks: no figure of them could be read anyway.
+    return preferred, 0
