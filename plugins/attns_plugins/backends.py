@@ -9,4 +9,4 @@ from attns_core.hookspecs import hookimpl
 
 @hookimpl
 def attns_backends() -> tuple[AbstractBackend, ...]:
-    return (NumpyBackend(), NumbaBackend())
+    return (NumpyBackend(), NumbaBackend(), TorchBackend(), TorchBackend(name="torch-cuda", device="cuda"))
