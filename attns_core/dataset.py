@@ -134,6 +134,31 @@ def fraction_of_full(fraction: float) -> int:
     return max(1, round(fraction * FULL_SET))
 
 
+def dataset_id(
+    equation: Equation,
+    method: AbstractMethod,
+    dt: float,
+    *,
+    trajectories: int,
+    t_end: float | None = None,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> str:
+    """The id that :func:`make_dataset` gives, without making it."""
+    key = {
+        "format": _FORMAT,
+        **equation.identity(),
+        "sampler": source_hash(equation.sample),
+        "method": method.identity(),
+        "dt": float(dt),
+        "trajectories": int(trajectories),
+        "t_end": float(equation.t_end if t_end is None else t_end),
+        "noise": float(noise),
+        "seed": int(seed),
+    }
+    return content_hash(key)
+
+
 def make_dataset(
     equation: Equation,
     method: AbstractMethod,
@@ -170,18 +195,7 @@ def make_dataset(
     """
     end = equation.t_end if t_end is None else t_end
     _check(equation, dt, trajectories, end, noise)
-    key = {
-        "format": _FORMAT,
-        **equation.identity(),
-        "sampler": source_hash(equation.sample),
-        "method": method.identity(),
-        "dt": dt,
-        "trajectories": trajectories,
-        "t_end": end,
-        "noise": noise,
-        "seed": seed,
-    }
-    name = content_hash(key)
+    name = dataset_id(equation, method, dt, trajectories=trajectories, t_end=end, noise=noise, seed=seed)
 
     def build() -> dict[str, Any]:
         start = time.perf_counter()

@@ -28,12 +28,16 @@ class Fit:
         Losses are mean squared one-step errors divided by the bare method's.
     chosen : dict
         Hyper-parameters chosen on held-out trajectories: input, bandwidth, ridge, ...
+    held_out : float, optional
+        Held-out loss of a fit that never saw the held-out pairs, for recipes that refit on all pairs
+        in the end. None: the corrector itself never saw them.
     """
 
     trained: TrainedCorrector
     seconds: float
     curve: tuple[tuple[float, float, float], ...] = ()
     chosen: dict[str, Any] = field(default_factory=dict)
+    held_out: float | None = None
 
 
 class AbstractRecipe(ABC):

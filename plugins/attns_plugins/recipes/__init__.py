@@ -2,8 +2,9 @@
 
 from attns_core import hookimpl
 from attns_core.recipe import AbstractRecipe
+from attns_plugins.recipes.lsq import LSQ
 
-RECIPES: tuple[AbstractRecipe, ...] = ()
+RECIPES: tuple[AbstractRecipe, ...] = (LSQ,)
 
 
 @hookimpl

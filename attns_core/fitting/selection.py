@@ -1,0 +1,24 @@
+"""What recipes choose from, and the pairs they choose on."""
+
+import numpy as np
+
+from attns_core.corrector import Corrector
+from attns_core.dataset import Dataset
+from attns_core.method import ExplicitRungeKutta
+
+
+def candidate_inputs(corrector: Corrector, data: Dataset) -> tuple[str, ...]:
+    """The inputs to try: the corrector's own, or for ``auto`` its candidates that the method can offer."""
+    if corrector.input != "auto":
+        return (corrector.input,)
+    if isinstance(data.method, ExplicitRungeKutta):
+        return corrector.candidates
+    return tuple(name for name in corrector.candidates if name in ("u", "S", "uS")) or ("u",)
+
+
+def thinned(data: Dataset, most: int, seed: int) -> Dataset:
+    """At most ``most`` pairs, drawn without replacement from training and held-out pairs alike."""
+    if data.n <= most:
+        return data
+    order = np.random.default_rng([seed, 11]).permutation(data.n)
+    return data.take(np.sort(order[:most]))

@@ -1,0 +1,174 @@
+"""Training: one call from equation, method, corrector and recipe to weights with their history."""
+
+import platform
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from attns_core.corrector import Corrector, TrainedCorrector, correction
+from attns_core.dataset import Dataset, dataset_id, make_dataset
+from attns_core.diagnostics import input_range, lipschitz
+from attns_core.equation import Equation
+from attns_core.errors import AttnsError
+from attns_core.identity import canonical
+from attns_core.method import AbstractMethod
+from attns_core.recipe import AbstractRecipe, Fit, Progress
+from attns_core.version import __version__
+
+_FORMAT = 1
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trained:
+    """Weights and where they came from.
+
+    Parameters
+    ----------
+    corrector : TrainedCorrector
+        Not ``active`` when the gate is closed: the held-out one-step error was not below the bare
+        method's, and the corrected step is the bare one.
+    metadata : dict
+        JSON values: equation and parameters, method, dt, dim, corrector, recipe, dataset, seed,
+        ``held_out_relative_error``, ``gated``, ``train_seconds``, ``data_seconds``, ``curve``,
+        ``chosen``, ``input_range``, ``lipschitz``, versions.
+    """
+
+    corrector: TrainedCorrector
+    metadata: dict[str, Any]
+
+
+def training_identity(
+    equation: Equation,
+    method: AbstractMethod,
+    corrector: Corrector,
+    recipe: AbstractRecipe,
+    *,
+    dt: float,
+    trajectories: int,
+    t_end: float | None = None,
+    noise: float = 0.0,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Everything that decides the weights, as JSON values: the address of a shared artefact."""
+    dataset = dataset_id(equation, method, dt, trajectories=trajectories, t_end=t_end, noise=noise, seed=seed)
+    return canonical(
+        {
+            "training_format": _FORMAT,
+            **equation.identity(),
+            "method": method.identity(),
+            "dt": float(dt),
+            "corrector": corrector.identity(),
+            "recipe": recipe.identity(),
+            "dataset": dataset,
+            "seed": int(seed),
+        }
+    )
+
+
+def train(
+    equation: Equation,
+    method: AbstractMethod,
+    corrector: Corrector,
+    recipe: AbstractRecipe,
+    *,
+    dt: float,
+    trajectories: int,
+    t_end: float | None = None,
+    noise: float = 0.0,
+    seed: int = 0,
+    dataset: Dataset | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train a corrector for one equation, method and step.
+
+    Parameters
+    ----------
+    trajectories : int
+        Training trajectories, held-out ones included.
+    t_end, noise, seed
+        See :func:`attns_core.dataset.make_dataset`; ``seed`` also drives the recipe.
+    dataset : Dataset, optional
+        Train on this instead; it must be of the same equation, method and step.
+    cache : Path, optional
+        Folder where datasets are kept.
+
+    Raises
+    ------
+    AttnsError
+        If the dataset is another problem's, or cannot support the fit.
+    """
+    if dataset is None:
+        dataset = make_dataset(
+            equation, method, dt, trajectories=trajectories, t_end=t_end, noise=noise, seed=seed, cache=cache
+        )
+    else:
+        _same_problem(dataset, equation, method, dt)
+    if not np.any(dataset.r):
+        raise AttnsError(
+            f"{method.name} leaves no residual on {equation.name} at dt={dt:g}: there is nothing to learn; "
+            "choose a larger dt or no corrector"
+        )
+    fit = recipe.fit(corrector, dataset, seed=seed, progress=progress)
+    error = held_out_error(fit, dataset)
+    gated = not error < 1
+    trained = replace(fit.trained, active=not gated)
+    metadata: dict[str, Any] = {
+        "equation": equation.name,
+        "params": {key: list(v) if isinstance(v, tuple) else v for key, v in equation.p.items()},
+        "rhs": equation.identity()["rhs"],
+        "method": method.name,
+        "method_identity": method.identity(),
+        "dt": float(dt),
+        "dim": dataset.dim,
+        "corrector": canonical(corrector.identity()),
+        "recipe": canonical(recipe.identity()),
+        "dataset": dataset.id,
+        "trajectories": dataset.trajectories,
+        "pairs": dataset.n,
+        "noise": float(dataset.noise),
+        "seed": int(seed),
+        "input": trained.input,
+        "chosen": canonical(fit.chosen),
+        "held_out_relative_error": error,
+        "gated": gated,
+        "train_seconds": float(fit.seconds),
+        "data_seconds": float(dataset.seconds),
+        "weights": _count(trained),
+        "operations": trained.operations,
+        "curve": [[float(v) if np.isfinite(v) else None for v in point] for point in fit.curve],
+        "input_range": [side.tolist() for side in input_range(dataset.inputs(trained.input))],
+        "lipschitz": lipschitz(trained, dataset),
+        "versions": {"attns": __version__, "numpy": np.__version__, "python": platform.python_version()},
+    }
+    return Trained(corrector=trained, metadata=metadata)
+
+
+def held_out_error(fit: Fit, dataset: Dataset) -> float:
+    """Relative one-step error of a fit on held-out pairs; infinite where it is not finite."""
+    if fit.held_out is not None:
+        error = fit.held_out
+    else:
+        pairs = dataset.take(dataset.held_out)
+        with np.errstate(all="ignore"):
+            error = pairs.relative_error(correction(fit.trained, pairs.u, pairs.S, pairs.k, pairs.dt))
+    return float(error) if np.isfinite(error) else 1e300
+
+
+def _same_problem(dataset: Dataset, equation: Equation, method: AbstractMethod, dt: float) -> None:
+    from attns_core.weights import differences
+
+    found = {"equation": dataset.equation, "method": dataset.method, "dt": dataset.dt}
+    wrong = differences(found, equation=equation, method=method, dt=dt)
+    if wrong:
+        raise AttnsError("the dataset was made for another problem: " + "; ".join(wrong))
+
+
+def _count(trained: TrainedCorrector) -> int:
+    arrays = [trained.offset, trained.weights]
+    for layer in trained.layers:
+        arrays += [layer.weight, layer.bias, layer.shape]
+    return int(sum(a.size for a in arrays if a is not None))
