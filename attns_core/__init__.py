@@ -4,6 +4,8 @@ Everything a plugin author needs is importable from this package; its modules ar
 detail. Importing it is cheap: numba, torch, SymPy and SciPy are imported where they are first used.
 """
 
+from attns_core.black_box import BlackBoxSolver as BlackBoxSolver
+from attns_core.black_box import black_box as black_box
 from attns_core.citation import Citation as Citation
 from attns_core.control import Adaptive as Adaptive
 from attns_core.control import FixedStep as FixedStep

@@ -82,6 +82,25 @@ def torch_maths() -> Any:
 
 def jax_maths() -> Any:
     """jax: arrays under jit, vmap and grad."""
-    import jax.numpy as jnp
+    import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
 
     return SimpleNamespace(pi=math.pi, **{name: getattr(jnp, name) for name in FUNCTIONS})
+
+
+def heyoka_maths() -> Any:
+    """heyoka: expressions for Taylor integration; ``abs``, ``sign`` and ``where`` are not analytic."""
+    import heyoka
+
+    def refuse(name: str) -> Any:
+        def call(*_: Any) -> Any:
+            raise NotImplementedError(f"{name} has no Taylor series at its kink")
+
+        return call
+
+    def lift(function: Any) -> Any:
+        # heyoka's functions refuse plain Python numbers, which constants in a formula are.
+        return lambda x: function(x if isinstance(x, heyoka.expression) else heyoka.expression(float(x)))
+
+    kinks = ("abs", "sign", "where")
+    functions = {n: refuse(n) if n in kinks else lift(getattr(heyoka, n)) for n in FUNCTIONS}
+    return SimpleNamespace(pi=math.pi, **functions)

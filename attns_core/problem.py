@@ -107,6 +107,17 @@ class Problem:
     def t_end(self) -> float:
         return float(self.t_save[-1])
 
+    def rhs(self, form: str = "numpy") -> Any:
+        """The right-hand side in the form a solver asks for; see :mod:`attns_core.rhs_forms`.
+
+        Parameters
+        ----------
+        form : {"numpy", "scalar", "jacobian", "numba", "cfunc", "torch", "jax", "heyoka", "sympy"}
+        """
+        from attns_core.rhs_forms import rhs_form
+
+        return rhs_form(self.equation, form)
+
     def steps_per_save(self, control: FixedStep) -> Array:
         """Number of fixed steps in each saving interval, shape ``(n_save - 1,)``, int64.
 

@@ -1,0 +1,210 @@
+"""Black-box solvers: anything that maps a problem to states, registered by a decorator.
+
+The simplest one is a function::
+
+    @black_box(name="my-euler", control="fixed")
+    def my_euler(problem, control):
+        f, u = problem.rhs("numpy"), problem.u0.copy()
+        states = [u]
+        for t, n in zip(problem.t_save, problem.steps_per_save(control)):
+            for i in range(n):
+                u = u + control.dt * f(t + i * control.dt, u)
+            states.append(u)
+        return states
+
+A class with a method ``solve(problem, control)`` or ``prepare(problem, control)`` (which returns the
+function that solves, so that set-up and compilation are not timed) is decorated the same way. It may
+have ``supports(problem, control)``, which returns None or the reason why not, and ``train(...)``.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, final
+
+import numpy as np
+
+from attns_core.backend import PreparedSolve
+from attns_core.citation import Citation
+from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.errors import AttnsError
+from attns_core.problem import Problem
+from attns_core.solution import Solution
+from attns_core.solver import AbstractSolver
+
+NOT_COUNTED = -1
+"""The value of a counter that a solver does not keep; tables show it as empty."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BlackBoxSolver(AbstractSolver):
+    """A solver around any object; made by :func:`black_box`.
+
+    Parameters
+    ----------
+    name : str
+    implementation : object
+        Has ``solve`` or ``prepare``, and optionally ``supports`` and ``train``; or is a function.
+    control : {"fixed", "adaptive", "any"}
+        What it understands: a step ``dt``, a tolerance ``rtol``, or both.
+    per_trajectory : bool
+        Called once per trajectory with a problem of one, and returns ``(n_save, dim)``.
+    tags : frozenset of str
+    title : str
+    citation : Citation, optional
+    """
+
+    name: str
+    implementation: Any
+    control: Literal["fixed", "adaptive", "any"] = "any"
+    per_trajectory: bool = False
+    tags: frozenset[str] = frozenset()
+    title: str = ""
+    citation: Citation | None = None
+
+    def supports(self, problem: Problem, control: StepControl) -> str | None:
+        if self.control == "fixed" and isinstance(control, Adaptive):
+            return f"{self.name} takes fixed steps; give dt"
+        if self.control == "adaptive" and isinstance(control, FixedStep):
+            return f"{self.name} chooses its own steps; give rtol"
+        supports = getattr(self.implementation, "supports", None)
+        return None if supports is None else supports(problem, control)
+
+    def prepare(self, problem: Problem, control: StepControl) -> PreparedSolve:
+        reason = self.supports(problem, control)
+        if reason is not None:
+            raise AttnsError(f"{self.name} on {problem.equation.name}: {reason}")
+        parts = _single(problem) if self.per_trajectory else [problem]
+        runs = [self._prepare(part, control) for part in parts]
+        return lambda: _joined(self.name, problem, parts, [run() for run in runs])
+
+    @property
+    def trainable(self) -> bool:
+        """Whether it has a ``train`` method."""
+        return callable(getattr(self.implementation, "train", None))
+
+    def train(self, problem: Problem, control: StepControl, *, seed: int = 0) -> "BlackBoxSolver":
+        """The same solver, trained: its ``train(problem, control, seed=...)`` returns a new implementation.
+
+        ``problem`` holds the training trajectories' initial states and saving times.
+        """
+        if not self.trainable:
+            raise AttnsError(f"{self.name} has nothing to train: its implementation has no method train")
+        return replace(self, implementation=self.implementation.train(problem, control, seed=seed))
+
+    def _prepare(self, problem: Problem, control: StepControl) -> Callable[[], Any]:
+        prepare = getattr(self.implementation, "prepare", None)
+        if prepare is not None:
+            return prepare(problem, control)
+        solve = getattr(self.implementation, "solve", self.implementation)
+        return lambda: solve(problem, control)
+
+    def __reduce__(self) -> Any:
+        # A decorated function is found under its own name as the solver, not as the function.
+        place = getattr(self.implementation, "__attns_place__", None)
+        if place is not None:
+            return (_from_place, place)
+        return (_rebuild, ({k: getattr(self, k) for k in self.__dataclass_fields__},))
+
+
+def black_box(
+    *,
+    name: str,
+    control: Literal["fixed", "adaptive", "any"] = "any",
+    per_trajectory: bool = False,
+    tags: Iterable[str] = (),
+    title: str = "",
+    citation: Citation | None = None,
+) -> Callable[[Any], BlackBoxSolver]:
+    """Make a registrable solver of a function ``(problem, control) -> states`` or of a class.
+
+    The result is an array ``(n_save, dim, n)`` (or what converts to it), or a
+    :class:`~attns_core.solution.Solution` where there are counters to report. A class is called
+    without arguments.
+
+    Raises
+    ------
+    AttnsError
+        If what is decorated has neither ``solve`` nor ``prepare`` and is not a function.
+    """
+
+    def decorate(target: Any) -> BlackBoxSolver:
+        implementation = target() if isinstance(target, type) else target
+        if not (callable(implementation) or hasattr(implementation, "solve") or hasattr(implementation, "prepare")):
+            raise AttnsError(f"black box {name!r}: give a function, or a class with a method solve or prepare")
+        if not isinstance(target, type) and hasattr(target, "__qualname__"):
+            target.__attns_place__ = (target.__module__, target.__qualname__)
+        return BlackBoxSolver(
+            name=name,
+            implementation=implementation,
+            control=control,
+            per_trajectory=per_trajectory,
+            tags=frozenset(tags),
+            title=title or (target.__doc__ or name).strip().splitlines()[0],
+            citation=citation,
+        )
+
+    return decorate
+
+
+def _single(problem: Problem) -> list[Problem]:
+    return [replace(problem, u0=problem.u0[:, i : i + 1]) for i in range(problem.n)]
+
+
+def _joined(name: str, problem: Problem, parts: list[Problem], results: list[Any]) -> Solution:
+    solutions = [_as_solution(name, part, result) for part, result in zip(parts, results, strict=True)]
+    if len(solutions) == 1:
+        return solutions[0]
+    counters = {
+        key: np.concatenate([getattr(s, key) for s in solutions])
+        for key in ("n_steps", "nfe", "n_corrector", "n_rejected")
+    }
+    messages = {s.message: None for s in solutions if s.message}
+    return Solution(
+        t=problem.t_save,
+        u=np.concatenate([s.u for s in solutions], axis=2),
+        message="; ".join(messages),
+        extra=solutions[0].extra,
+        **counters,
+    )
+
+
+def _as_solution(name: str, problem: Problem, result: Any) -> Solution:
+    expected = (problem.t_save.size, problem.equation.dim, problem.n)
+    solution = (
+        result
+        if isinstance(result, Solution)
+        else Solution(t=problem.t_save, u=_states(name, result, expected), n_steps=NOT_COUNTED, nfe=NOT_COUNTED)
+    )
+    if solution.u.shape != expected:
+        raise AttnsError(
+            f"solver {name!r} returned states of shape {solution.u.shape}, expected (n_save, dim, n) = {expected}"
+        )
+    if not np.array_equal(solution.t, problem.t_save):
+        raise AttnsError(f"solver {name!r} returned other times than it was asked for (problem.t_save)")
+    return solution
+
+
+def _states(name: str, result: Any, expected: tuple[int, int, int]) -> Any:
+    try:
+        states = np.asarray(result)
+    except ValueError:
+        raise AttnsError(f"solver {name!r} returned rows of unequal shape, expected {expected}") from None
+    if states.shape == expected[:2] and expected[2] == 1:
+        states = states[:, :, None]
+    if states.dtype not in (np.float64, np.float32):
+        raise AttnsError(f"solver {name!r} returned {states.dtype}, expected float64 or float32 states")
+    return states
+
+
+def _from_place(module: str, qualname: str) -> Any:
+    import importlib
+
+    value: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _rebuild(fields: dict[str, Any]) -> BlackBoxSolver:
+    return BlackBoxSolver(**fields)
