@@ -88,7 +88,7 @@ def lipschitz(trained: TrainedCorrector, data: Dataset) -> dict[str, Any]:
         estimate; ``bound``, the product of spectral norms and largest activation slopes, an upper
         bound within the training region (None for polynomials, which have none).
     """
-    pairs = data.take(np.linspace(0, data.n - 1, min(data.n, _SAMPLES)).astype(int))
+    pairs = sampled_pairs(data)
     with np.errstate(all="ignore"):
         norms = np.linalg.norm(np.nan_to_num(term_jacobian(trained, pairs)), ord=2, axis=(1, 2))
         bound = None if trained.exponents is not None else _bound(trained, pairs)
@@ -97,6 +97,11 @@ def lipschitz(trained: TrainedCorrector, data: Dataset) -> dict[str, Any]:
         "sampled": float(norms.max()),
         "bound": bound if bound is not None and np.isfinite(bound) else None,
     }
+
+
+def sampled_pairs(data: Dataset) -> Dataset:
+    """A few hundred pairs spread over the dataset."""
+    return data.take(np.linspace(0, data.n - 1, min(data.n, _SAMPLES)).astype(int))
 
 
 def _bound(trained: TrainedCorrector, data: Dataset) -> float:

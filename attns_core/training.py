@@ -9,9 +9,10 @@ import numpy as np
 
 from attns_core.corrector import Corrector, TrainedCorrector, correction
 from attns_core.dataset import Dataset, dataset_id, make_dataset
-from attns_core.diagnostics import input_range, lipschitz
+from attns_core.diagnostics import input_range, lipschitz, sampled_pairs, term_jacobian
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
+from attns_core.fitting.heads import limit
 from attns_core.identity import canonical
 from attns_core.method import AbstractMethod
 from attns_core.recipe import AbstractRecipe, Fit, Progress
@@ -113,6 +114,7 @@ def train(
             "choose a larger dt or no corrector"
         )
     fit = recipe.fit(corrector, dataset, seed=seed, progress=progress)
+    fit = limited(fit, corrector, dataset)
     error = held_out_error(fit, dataset)
     gated = not error < 1
     trained = replace(fit.trained, active=not gated)
@@ -145,6 +147,33 @@ def train(
         "versions": {"attns": __version__, "numpy": np.__version__, "python": platform.python_version()},
     }
     return Trained(corrector=trained, metadata=metadata)
+
+
+def limited(fit: Fit, corrector: Corrector, dataset: Dataset) -> Fit:
+    """The fit with the corrector's bound, clip and Lipschitz cap in force.
+
+    Bound and clip are multiples of the largest training residual. The cap holds for the sampled
+    Lipschitz constant of the term in standardised inputs and in units of the components' spread; a
+    term above it is scaled down, and its held-out error measured anew.
+    """
+    trained, held_out = fit.trained, fit.held_out
+    if corrector.lipschitz is not None:
+        jacobian = term_jacobian(trained, sampled_pairs(dataset))
+        jacobian = jacobian * trained.scale / dataset.scale[:, None]
+        largest = float(np.linalg.norm(jacobian, ord=2, axis=(1, 2)).max())
+        if largest > corrector.lipschitz:
+            factor = corrector.lipschitz / largest
+            trained = replace(
+                trained,
+                offset=None if trained.offset is None else trained.offset * factor,
+                weights=None if trained.weights is None else trained.weights * factor,
+            )
+            held_out = None
+    if corrector.bound is not None:
+        trained = replace(trained, bound=limit(corrector.bound, dataset))
+    if corrector.clip is not None:
+        trained = replace(trained, clip=limit(corrector.clip, dataset))
+    return replace(fit, trained=trained, held_out=held_out)
 
 
 def held_out_error(fit: Fit, dataset: Dataset) -> float:

@@ -1,12 +1,13 @@
 """Heads: the offsets and weights of a corrector on given features, by ridge least squares."""
 
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from attns_core.corrector import Corrector, TrainedCorrector, features
 from attns_core.dataset import Dataset
+from attns_core.errors import AttnsError
 from attns_core.fitting.ridge import RIDGES, Factor, choose_ridge, solve_each
 from attns_core.types import Array
 
@@ -50,13 +51,15 @@ def fit_heads(
     corrector: Corrector, skeleton: TrainedCorrector, data: Dataset, *, ridges: tuple[float, ...] = RIDGES
 ) -> HeadFit:
     """Fit a corrector's heads, the ridge chosen on held-out pairs."""
+    if not data.held_out.any() or data.held_out.all():
+        raise AttnsError(f"{data.n} pairs leave none to hold out; use more trajectories or a longer t_end")
     if corrector.values != "none" and corrector.head == "shared":
         from attns_core.fitting.shared_head import fit_shared
 
         return fit_shared(corrector, skeleton, data, ridges)
     phi, V = feature_matrix(skeleton, data), value_stack(skeleton, data)
-    va, scale = data.held_out, data.scale
-    target = (data.r / scale[:, None]).T
+    va: Any = data.held_out
+    target, scale = target_of(corrector, data)
     solved: list[Array] = []
     held_out, training, chosen = [], [], []
     # Without values all components share one design.
@@ -77,10 +80,27 @@ def fit_heads(
     bare = (target**2).mean(axis=1)
     return HeadFit(
         trained=with_heads(skeleton, coefficients, phi.shape[1], len(V), corrector.offset),
-        held_out=_ratio(np.concatenate(held_out).mean(), bare[va].mean()),
-        training=_ratio(np.concatenate(training).mean(), bare[~va].mean()),
+        held_out=ratio(np.concatenate(held_out).mean(), bare[va].mean()),
+        training=ratio(np.concatenate(training).mean(), bare[~va].mean()),
         ridge=np.concatenate(chosen),
     )
+
+
+def target_of(corrector: Corrector, data: Dataset) -> tuple[Array, Array]:
+    """What the heads are fitted to, in units of each component's spread: targets (N, dim), spreads (dim,).
+
+    For a smoothly bounded term that is what the bound maps to the residual.
+    """
+    r, scale = data.r, data.scale
+    if corrector.bound is not None:
+        bound = limit(corrector.bound, data)[:, None]
+        r = bound * np.arctanh(np.clip(r / bound, -0.999, 0.999))
+    return (r / scale[:, None]).T, scale
+
+
+def limit(multiple: float, data: Dataset) -> Array:
+    """A multiple of the largest training residual of every component, shape (dim,)."""
+    return multiple * np.abs(data.r).max(axis=1)
 
 
 def design(phi: Array, V: Array, offset: bool) -> Array:
@@ -102,5 +122,6 @@ def with_heads(
     )
 
 
-def _ratio(error: float, bare: float) -> float:
+def ratio(error: float, bare: float) -> float:
+    """``error / bare``; 1 where the bare method leaves nothing to correct."""
     return float(error / bare) if bare > 0 else 1.0

@@ -1,7 +1,7 @@
 """Ridge least squares along a whole path of ridges from one orthogonal factorisation."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Factor:
     def of(cls, F: Array, Y: Array) -> "Factor":
         """Factor the design ``F`` (N, columns) with right-hand sides ``Y`` (N, outputs)."""
         columns = F.shape[1]
-        R = np.linalg.qr(np.hstack([F, Y]), mode="r")
+        R: Any = np.linalg.qr(np.hstack([F, Y]), mode="r")
         kept = min(columns, R.shape[0])
         return cls(R[:kept, :columns], R[:kept, columns:], F.shape[0])
 

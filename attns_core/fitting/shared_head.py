@@ -1,12 +1,25 @@
 """One set of weights on the values for all components: few weights, and pairs of every component to fit them."""
 
+from dataclasses import dataclass, replace
+from typing import Any, final
+
 import numpy as np
 
 from attns_core.corrector import Corrector, TrainedCorrector
 from attns_core.dataset import Dataset
-from attns_core.fitting.heads import HeadFit, feature_matrix, value_stack, with_heads
-from attns_core.fitting.ridge import Factor, choose_ridge
+from attns_core.fitting.heads import HeadFit, feature_matrix, ratio, target_of, value_stack
+from attns_core.fitting.ridge import Factor, choose_ridge, solve_each
 from attns_core.types import Array
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Heads:
+    """Shared weights ``w`` (n_values * n_features,), offsets ``a`` (n_features, dim) and their ridge."""
+
+    w: Array
+    a: Array
+    ridge: float
 
 
 def fit_shared(corrector: Corrector, skeleton: TrainedCorrector, data: Dataset, ridges: tuple[float, ...]) -> HeadFit:
@@ -16,74 +29,63 @@ def fit_shared(corrector: Corrector, skeleton: TrainedCorrector, data: Dataset, 
     targets, the weights are fitted to the rest of all components together, and the offsets to what
     the weights leave.
     """
-    phi, V = feature_matrix(skeleton, data), value_stack(skeleton, data)
-    va, scale = data.held_out, data.scale
+    va: Any = data.held_out
+    target, scale = target_of(corrector, data)
+    phi, V = feature_matrix(skeleton, data), value_stack(skeleton, data) / scale[:, None]
     norm = np.sqrt(np.mean(phi[~va] ** 2, axis=0))
-    phi = phi / np.where(norm > 0, norm, 1.0)
-    target = (data.r / scale[:, None]).T
-    values = V / scale[:, None]
+    norm = np.where(norm > 0, norm, 1.0)
+    phi = phi / norm
 
-    def fit(mask: Array, ridge: float | None, check: Array) -> tuple[Array, Array, float]:
-        basis = np.linalg.qr(phi[mask])[0] if corrector.offset else np.zeros((int(mask.sum()), 0))
-        factor = None
-        for i in range(data.dim):
-            F = _columns(phi[mask], values[:, i, mask])
-            Y = target[mask, i : i + 1]
-            F, Y = F - basis @ (basis.T @ F), Y - basis @ (basis.T @ Y)
-            factor = Factor.of(F, Y) if factor is None else factor.plus(F, Y)
-        assert factor is not None
-        path = factor.path()
-        best: tuple[Array, Array, float] | None = None
-        least = np.inf
-        for value in ridges if ridge is None else (ridge,):
-            w = path.solve(value)[:, 0]
-            rest = np.stack([target[:, i] - _columns(phi, values[:, i]) @ w for i in range(data.dim)], axis=1)
-            a = _offsets(phi, rest, mask, check, ridges, data.dim, corrector.offset)
-            error = float(np.mean((rest - phi @ a)[check] ** 2))
-            if error < least or best is None:
-                best, least = (w, a, value), error
-        assert best is not None
-        return best
-
-    w, a, ridge = fit(~va, None, va)
-    errors = [
-        np.stack([target[m, i] - _columns(phi[m], values[:, i, m]) @ w for i in range(data.dim)], axis=1) - phi[m] @ a
-        for m in (va, ~va)
-    ]
-    bare = [np.mean(target[m] ** 2) for m in (va, ~va)]
-    w, a, _ = fit(np.ones_like(va), ridge, va)
-    heads = (
-        np.concatenate([a, w.reshape(-1, phi.shape[1]).T @ np.eye(len(V))], axis=1)
-        / np.where(norm > 0, norm, 1.0)[:, None]
-    )
-    trained = with_heads(skeleton, heads[:, : data.dim] * scale, phi.shape[1], 0, True)
-    from dataclasses import replace
-
+    first = _fit(phi, V, target, ~va, va, ridges, corrector.offset)
+    held_out, training = (float(np.mean(_residual(phi, V, target, first, m) ** 2)) for m in (va, ~va))
+    last = _fit(phi, V, target, np.ones_like(va), va, (first.ridge,), corrector.offset)
     trained = replace(
-        trained,
-        offset=trained.offset if corrector.offset else None,
-        weights=np.ascontiguousarray(heads[:, data.dim :, None]),
+        skeleton,
+        offset=last.a / norm[:, None] * scale if corrector.offset else None,
+        weights=np.ascontiguousarray((last.w.reshape(len(V), -1) / norm).T[:, :, None]),
     )
     return HeadFit(
         trained=trained,
-        held_out=float(np.mean(errors[0] ** 2) / bare[0]) if bare[0] > 0 else 1.0,
-        training=float(np.mean(errors[1] ** 2) / bare[1]) if bare[1] > 0 else 1.0,
-        ridge=np.array([ridge]),
+        held_out=ratio(held_out, float(np.mean(target[va] ** 2))),
+        training=ratio(training, float(np.mean(target[~va] ** 2))),
+        ridge=np.array([first.ridge]),
     )
+
+
+def _fit(phi: Array, V: Array, target: Array, mask: Any, check: Any, ridges: tuple[float, ...], offset: bool) -> _Heads:
+    """Heads fitted on ``mask`` with the ridge that is best on ``check``."""
+    rows = phi[mask]
+    basis = np.linalg.qr(rows)[0] if offset else rows[:, :0]
+    factor: Factor | None = None
+    for i in range(V.shape[1]):
+        F, Y = _columns(rows, V[:, i, mask]), target[mask, i : i + 1]
+        F, Y = F - basis @ (basis.T @ F), Y - basis @ (basis.T @ Y)
+        factor = Factor.of(F, Y) if factor is None else factor.plus(F, Y)
+    assert factor is not None
+    path = factor.path()
+    best, least = None, np.inf
+    for ridge in ridges:
+        w = path.solve(ridge)[:, 0]
+        heads = _Heads(w, np.zeros((phi.shape[1], V.shape[1])), ridge)
+        if offset:
+            left = _residual(phi, V, target, heads, np.ones_like(mask))
+            offsets = Factor.of(rows, left[mask]).path()
+            chosen, _ = choose_ridge(offsets, phi[check], left[check], ridges)
+            heads = replace(heads, a=solve_each(offsets, chosen))
+        error = float(np.mean(_residual(phi, V, target, heads, check) ** 2))
+        if best is None or error < least:
+            best, least = heads, error
+    assert best is not None
+    return best
+
+
+def _residual(phi: Array, V: Array, target: Array, heads: _Heads, mask: Any) -> Array:
+    """What the heads leave of the targets on ``mask``, shape (rows, dim)."""
+    rows, w = phi[mask], heads.w.reshape(len(V), -1)
+    weighted = np.einsum("vn,vdn->nd", w @ rows.T, V[:, :, mask])
+    return target[mask] - weighted - rows @ heads.a
 
 
 def _columns(phi: Array, V: Array) -> Array:
     """``[phi V_1, phi V_2, ...]`` for values ``V`` (n_values, N) of one component."""
     return np.concatenate([phi * value[:, None] for value in V], axis=1)
-
-
-def _offsets(
-    phi: Array, rest: Array, mask: Array, check: Array, ridges: tuple[float, ...], dim: int, on: bool
-) -> Array:
-    if not on:
-        return np.zeros((phi.shape[1], dim))
-    path = Factor.of(phi[mask], rest[mask]).path()
-    from attns_core.fitting.ridge import solve_each
-
-    ridge, _ = choose_ridge(path, phi[check], rest[check], ridges)
-    return solve_each(path, ridge)

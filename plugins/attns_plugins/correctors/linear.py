@@ -6,7 +6,7 @@ from attns_plugins.correctors.polynomial import HAIRER2006
 LINEAR = Corrector(
     name="linear",
     title="Linear",
-    description="u + S + A x + b. For f(u) = A u the exact corrector is linear in S and in u, whatever the base method.",
+    description="u + S + A x + b. For f(u) = A u the exact corrector is linear in S and in u, with any base method.",
     citation=HAIRER2006,
     input="u",
     features="polynomial",
