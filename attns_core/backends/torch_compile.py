@@ -7,6 +7,7 @@ from a fixed amount of work on: fixed, because a choice by the clock would let r
 run to run.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -51,11 +52,14 @@ def compile_step(make: Callable[[Form], Step], t: Tensor, u: Tensor) -> Step:
     AttnsError
         If the compiler fails (no C++ compiler, for one); the message says what to do.
     """
-    from torch._inductor import compile as inductor  # type: ignore[attr-defined]
     from torch.fx.experimental.proxy_tensor import make_fx
 
     try:
-        with torch.no_grad():
+        # torch's own deprecations, raised while it imports its compiler, are not the caller's.
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from torch._inductor import compile as inductor  # type: ignore[attr-defined]
+
             graph = _traced(make_fx, make("components"), t, u)
             if len(graph.graph.nodes) > MAX_NODES:
                 graph = _traced(make_fx, make("array"), t, u)
