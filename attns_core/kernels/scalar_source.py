@@ -17,7 +17,7 @@ class _Printer(PythonCodePrinter):
         # The slope of a jump: zero everywhere it can be evaluated.
         return "0.0"
 
-    def _print_Integer(self, e: Any) -> str:
+    def _print_Integer(self, e: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         # Whole numbers beyond int64 do not compile; as floats they are what the formula means.
         return f"{float(e)!r}" if abs(int(e)) > 2**31 else str(int(e))
 
