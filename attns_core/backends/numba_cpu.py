@@ -1,0 +1,167 @@
+"""The compiled CPU backend: generated kernels over blocks of trajectories."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, final
+
+import numpy as np
+
+from attns_core.backend import AbstractBackend, PreparedSolve
+from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.corrector import TrainedCorrector
+from attns_core.equation import Equation
+from attns_core.errors import AttnsError
+from attns_core.kernels.cache import load_kernel
+from attns_core.kernels.fixed import ENTRY, Form, Generated, fused_runge_kutta, rk_coefficients, staged_runge_kutta
+from attns_core.kernels.recorder import Graph, record
+from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.problem import Problem
+from attns_core.solution import Solution
+
+_FUSED_OPERATIONS = 1500
+"""Straight-line operations up to which a whole step is compiled as one; beyond, compiling takes seconds."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NumbaBackend(AbstractBackend):
+    """Compiled kernels; ``dataclasses.replace`` it to change options.
+
+    Parameters
+    ----------
+    threads : int
+        Threads that share the blocks of trajectories; results do not depend on it.
+    fastmath : bool
+        Let the compiler reassociate arithmetic and assume that no NaN or infinity occurs.
+    lanes : int
+        Trajectories per block, a multiple of the vector length; results do not depend on it.
+    form : {"auto", "fused", "staged"}
+        Whole steps as straight-line code, or right-hand sides only; ``auto`` decides by size.
+    """
+
+    name: str = "numba"
+    threads: int = 1
+    fastmath: bool = False
+    lanes: int = 32
+    form: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.threads < 1 or self.lanes < 1:
+            raise AttnsError(f"threads and lanes must be at least 1, got {self.threads} and {self.lanes}")
+        if self.form not in ("auto", "fused", "staged"):
+            raise AttnsError(f"form must be auto, fused or staged, got {self.form!r}")
+
+    def options(self) -> dict[str, Any]:
+        return {"threads": self.threads, "fastmath": self.fastmath}
+
+    def supports(
+        self,
+        problem: Problem,
+        method: AbstractMethod,
+        control: StepControl,
+        corrector: TrainedCorrector | None,
+        dtype: str,
+    ) -> str | None:
+        if not isinstance(method, ExplicitRungeKutta):
+            return f"the numba backend has no step for {type(method).__name__}"
+        if isinstance(control, Adaptive):
+            return "the numba backend has fixed steps only"
+        if corrector is not None:
+            return "the numba backend has no corrected steps"
+        return None
+
+    def prepare(
+        self,
+        problem: Problem,
+        method: AbstractMethod,
+        control: StepControl,
+        corrector: TrainedCorrector | None,
+        dtype: str,
+    ) -> PreparedSolve:
+        assert isinstance(method, ExplicitRungeKutta)
+        assert isinstance(control, FixedStep)
+        counts = np.asarray(problem.steps_per_save(control), dtype=np.int64)
+        graph = recorded(problem.equation)
+        lanes = 1 if problem.n == 1 else self.lanes
+        form = Form(dtype=dtype, lanes=lanes, fastmath=self.fastmath)
+        t = method.tableau
+        fused = self._is_fused(graph, method)
+        if fused:
+            generated = fused_runge_kutta(graph, t.a, t.b, t.c, t.needed, form)
+            extra: tuple[Any, ...] = ()
+        else:
+            generated = staged_runge_kutta(graph, form)
+            extra = tuple(rk_coefficients(t.a, t.b, t.c, t.needed).values())
+        c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
+        kernel = load_kernel(generated.source, ENTRY)
+        u0 = problem.u0.astype(dtype)
+        n_steps = int(counts.sum())
+        n_blocks = -(-problem.n // lanes)
+
+        def call(out: Any, chosen: Any, first: int, last: int) -> None:
+            kernel(u0, out, problem.t_save, chosen, control.dt, c, first, last, *extra)
+
+        # Compiles without stepping.
+        call(np.empty((1, *u0.shape), dtype=u0.dtype), counts[:0], 0, 0)
+
+        def solve() -> Solution:
+            out = np.empty((problem.t_save.size, *u0.shape), dtype=u0.dtype)
+            used = _share(lambda first, last: call(out, counts, first, last), n_blocks, self.threads)
+            return Solution(
+                t=problem.t_save,
+                u=out,
+                n_steps=n_steps,
+                nfe=n_steps * t.effective_stages,
+                extra={
+                    "threads": used,
+                    "fastmath": self.fastmath,
+                    "lanes": lanes,
+                    "form": "fused" if fused else "staged",
+                },
+            )
+
+        return solve
+
+    def _is_fused(self, graph: Graph, method: ExplicitRungeKutta) -> bool:
+        if self.form != "auto":
+            return self.form == "fused"
+        return _operations(graph, method) <= _FUSED_OPERATIONS
+
+
+def _operations(graph: Graph, method: ExplicitRungeKutta) -> int:
+    t = method.tableau
+    terms = int(np.count_nonzero(t.a)) + int(np.count_nonzero(t.b))
+    return t.effective_stages * len(graph.needed(graph.outputs)) + 2 * terms * len(graph.outputs)
+
+
+def _share(work: Callable[[int, int], None], n_blocks: int, threads: int) -> int:
+    """Run ``work(first, last)`` over all blocks on up to ``threads`` threads; returns how many were used."""
+    used = max(1, min(threads, n_blocks))
+    if used == 1:
+        work(0, n_blocks)
+        return 1
+    edges = [n_blocks * i // used for i in range(used + 1)]
+    with ThreadPoolExecutor(used) as pool:
+        for future in [pool.submit(work, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]:
+            future.result()
+    return used
+
+
+def recorded(equation: Equation) -> Graph:
+    """The record of an equation's right-hand side.
+
+    Raises
+    ------
+    AttnsError
+        If it cannot be recorded.
+    """
+    p = equation.p
+    try:
+        return record(lambda t, u, flat, m: equation.rhs(t, u, p.replaced_by(flat), m), equation.dim, p.numeric().size)
+    except Exception as error:
+        raise AttnsError(
+            f"equation {equation.name!r}: its right-hand side cannot be compiled ({type(error).__name__}: {error}); "
+            "use + - * / **, comparisons and the functions of m only"
+        ) from error

@@ -1,0 +1,157 @@
+"""From a record to statements: straight-line Python that numba compiles and LLVM vectorises.
+
+Names in emitted code: ``F`` is the working precision, ``c`` the array of parameter-level values,
+``c3``/``d3`` its fourth entry in working and in double precision, ``q3`` a literal in working
+precision.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import final
+
+from attns_core.kernels.recorder import LANE, PARAMETER, TIME, Graph
+
+_TIME_FUNCTIONS = {"abs": "abs({0})", "sign": "np.sign({0})"}
+
+
+@final
+class Constants:
+    """What a kernel's prologue defines once per call: literals and parameter-level values.
+
+    Attributes
+    ----------
+    parameters : list of int
+        Nodes whose values the caller passes in the array ``c``, in order.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.parameters: list[int] = []
+        self._literals: dict[str, str] = {}
+        self._used: set[str] = set()
+
+    def literal(self, value: float) -> str:
+        text = _text(value)
+        return self._literals.setdefault(text, f"q{len(self._literals)}")
+
+    def parameter(self, node: int, *, double: bool = False) -> str:
+        if node not in self.parameters:
+            self.parameters.append(node)
+        name = f"{'d' if double else 'c'}{self.parameters.index(node)}"
+        self._used.add(name)
+        return name
+
+    def prologue(self) -> list[str]:
+        lines = [f"{name} = F({text})" for text, name in self._literals.items()]
+        for i in range(len(self.parameters)):
+            if f"c{i}" in self._used:
+                lines.append(f"c{i} = F(c[{i}])")
+            if f"d{i}" in self._used:
+                lines.append(f"d{i} = c[{i}]")
+        return lines
+
+
+def _text(value: float) -> str:
+    if value != value:
+        return "np.nan"
+    if value in (float("inf"), float("-inf")):
+        return "np.inf" if value > 0 else "-np.inf"
+    return repr(float(value))
+
+
+@final
+class Emitter:
+    """Emits evaluations of one record under ever new prefixes.
+
+    Parameters
+    ----------
+    lane_functions : callable
+        Maps a function's name to the name to call for values that differ between trajectories.
+    """
+
+    def __init__(self, graph: Graph, lane_functions: Callable[[str], str]) -> None:
+        self.graph = graph
+        self.constants = Constants(graph)
+        self.lane_function = lane_functions
+
+    def time_lines(self, roots: Sequence[int], time: str, prefix: str) -> list[str]:
+        """Statements for everything that changes with time only, in double precision, then rounded."""
+        g = self.graph
+        nodes = g.needed(roots)
+        boundary = {a for i in nodes if g.levels[i] == LANE for a in g.arguments(i) if g.levels[a] == TIME}
+        boundary |= {i for i in roots if g.levels[i] == TIME}
+        if not boundary:
+            return []
+        lines = [
+            f"{prefix}t{i} = {self._expression(i, prefix, time, LANE - 1)}"
+            for i in g.needed(sorted(boundary))
+            if g.levels[i] == TIME and g.ops[i][0] != "t"
+        ]
+        for i in sorted(boundary):
+            lines.append(
+                f"{prefix}v{i} = {self._operand(i, prefix, time, TIME) if g.is_condition(i) else f'F({self._operand(i, prefix, time, TIME)})'}"
+            )
+        return lines
+
+    def lane_lines(self, roots: Sequence[int], u: Sequence[str], prefix: str) -> tuple[list[str], list[str]]:
+        """Statements for one trajectory, and the names (or literals) of the ``roots``.
+
+        ``u[i]`` is the name of component ``i``. Values that change with time only must have been
+        computed by :meth:`time_lines` under the same prefix.
+        """
+        g = self.graph
+        names: dict[int, str] = {}
+        lines: list[str] = []
+        for i in g.needed(roots):
+            name = g.ops[i][0]
+            if g.levels[i] != LANE:
+                continue
+            if name == "u":
+                names[i] = u[g.ops[i][1][0]]
+                continue
+            names[i] = f"{prefix}x{i}"
+            arguments = [self._lane_operand(a, names, prefix) for a in g.arguments(i)]
+            lines.append(f"{names[i]} = {self._apply(name, arguments, lane=True)}")
+        return lines, [self._lane_operand(r, names, prefix) for r in roots]
+
+    def _lane_operand(self, i: int, names: dict[int, str], prefix: str) -> str:
+        level = self.graph.levels[i]
+        if level == LANE:
+            return names[i]
+        if level == TIME:
+            return f"{prefix}v{i}"
+        if level == PARAMETER:
+            name = self.constants.parameter(i)
+            return f"({name} != 0)" if self.graph.is_condition(i) else name
+        return self.constants.literal(self.graph.ops[i][1][0])
+
+    def _operand(self, i: int, prefix: str, time: str, level: int) -> str:
+        name, args = self.graph.ops[i]
+        if name == "t":
+            return time
+        if self.graph.levels[i] == TIME:
+            return f"{prefix}t{i}"
+        if name == "const":
+            return _text(args[0])
+        parameter = self.constants.parameter(i, double=True)
+        return f"({parameter} != 0)" if self.graph.is_condition(i) else parameter
+
+    def _expression(self, i: int, prefix: str, time: str, level: int) -> str:
+        arguments = [self._operand(a, prefix, time, level) for a in self.graph.arguments(i)]
+        return self._apply(self.graph.ops[i][0], arguments, lane=False)
+
+    def _apply(self, name: str, a: list[str], *, lane: bool) -> str:
+        if name == "neg":
+            return f"-{a[0]}"
+        if name == "~":
+            return f"not {a[0]}"
+        if name == "where":
+            return f"{a[1]} if {a[0]} else {a[2]}"
+        if name == "**":
+            return f"{self.lane_function('pow')}({a[0]}, {a[1]})" if lane else f"{a[0]} ** {a[1]}"
+        if len(a) == 2:
+            return f"{a[0]} {name} {a[1]}"
+        if name == "abs":
+            return f"abs({a[0]})"
+        if name == "sign":
+            return f"np.sign({a[0]})"
+        return f"{self.lane_function(name)}({a[0]})" if lane else f"math.{name}({a[0]})"
