@@ -74,6 +74,8 @@ class Equation:
     latex : tuple of str
         The formula for any parameter values, as LaTeX rows ``left &= right`` within what matplotlib's
         mathtext understands; default: the traced right-hand side, which for a family shows one member.
+    log_times : (float, float), optional
+        First and last of the logarithmically spaced output times that suit a stiff transient.
     least : mapping
         Smallest allowed value of a parameter, where there is one: ``{"n": 2}``.
 
@@ -101,6 +103,7 @@ class Equation:
     lyapunov: float | None = None
     array_rhs: Callable[..., Any] | None = None
     latex: tuple[str, ...] = ()
+    log_times: tuple[float, float] | None = None
     least: Mapping[str, float] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 

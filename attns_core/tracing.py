@@ -110,14 +110,15 @@ class Trace:
 
     @cached_property
     def halves(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-        """Index sets (positions, velocities) of a separable system ``q' = g(v), v' = f(q)``, or None.
+        """Index sets (positions, velocities) of a separable system ``q' = g(v), v' = f(q, t)``, or None.
 
-        Separable means: no derivative depends on a component of its own set, nor on the time. Found by
-        colouring the dependency graph; each connected part has a half with fewer operations in its
-        derivatives (``q' = v / m``), and that one holds the positions.
+        Separable means: no derivative depends on a component of its own set, and time acts on
+        velocities alone. Found by colouring the dependency graph; in each connected part the positions
+        are the half whose derivatives are free of time or, where both are, take fewer operations
+        (``q' = v / m``).
         """
         linked = self.sparsity | self.sparsity.T
-        if np.any(np.diag(linked)) or not self.is_autonomous:
+        if np.any(np.diag(linked)):
             return None
         colour = [-1] * len(self.u)
         positions: list[int] = []
@@ -128,10 +129,16 @@ class Trace:
             part = _two_coloured(linked, start, colour)
             if part is None or not all(part):
                 return None
-            first, second = sorted(part, key=lambda half: sum(self._cost(i) for i in half))
+            first, second = sorted(part, key=self._weight)
+            if any(self.t in self._dependencies[i] for i in first):
+                return None
             positions += first
             velocities += second
         return tuple(sorted(positions)), tuple(sorted(velocities))
+
+    def _weight(self, half: list[int]) -> tuple[bool, int]:
+        """How unlike positions the components ``half`` are: driven by time, then costly."""
+        return any(self.t in self._dependencies[i] for i in half), sum(self._cost(i) for i in half)
 
     def _cost(self, i: int) -> int:
         # A derivative that uses a definition is large: that is what definitions are for.
