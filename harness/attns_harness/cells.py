@@ -1,0 +1,199 @@
+"""Cells: one point of a matrix each, named by a hash of everything that decides its outcome.
+
+A cell has two names. Its *point* is the hash of its coordinates: what was asked for. Its *id* also
+covers the code that answers: equation, coefficients, plugin versions, kernels. A stored row whose point
+is asked for again under another id is stale.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, final
+
+from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.dataset import STREAMS
+from attns_core.equation import Equation
+from attns_core.identity import content_hash
+from attns_core.problem import Problem
+from attns_core.registry import Registry
+
+EVALUATION_STREAM = STREAMS["test"]
+"""Evaluation ensembles have a seed stream of their own, apart from training and validation."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A name with options: a corrector ``attns`` with ``width = 32``."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        if not self.options:
+            return self.name
+        return f"{self.name}[{','.join(f'{k}={_short(v)}' for k, v in sorted(self.options.items()))}]"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class ProblemSpec:
+    """What decides the problem: equation, parameters, time span, ensemble."""
+
+    equation: str
+    params: Mapping[str, Any]
+    t_end: float
+    save_every: float
+    n_trajectories: int
+    seed: int
+
+    def build(self, registry: Registry) -> Problem:
+        """Draw the initial states and lay out the saved times."""
+        equation = self.equation_of(registry)
+        # The seed of a problem is any seed of NumPy's default_rng; a pair keeps streams apart.
+        stream: Any = [self.seed, EVALUATION_STREAM]
+        return Problem.sample(
+            equation, n=self.n_trajectories, seed=stream, t_end=self.t_end, save_every=self.save_every
+        )
+
+    def equation_of(self, registry: Registry) -> Equation:
+        equation: Equation = registry.equation(self.equation, **self.params)
+        return equation
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What decides trained weights besides equation, method and step."""
+
+    corrector: Spec
+    recipe: Spec
+    trajectories: int
+    noise: float
+    t_end: float | None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One solver with one control on one problem.
+
+    Either ``method`` with ``backend`` (and perhaps ``training``), or a black-box ``solver``; either
+    ``dt`` or ``rtol``.
+    """
+
+    problem: ProblemSpec
+    method: str | None = None
+    solver: str | None = None
+    backend: str | None = None
+    dtype: str = "float64"
+    training: Training | None = None
+    dt: float | None = None
+    rtol: float | None = None
+
+    @property
+    def control(self) -> StepControl:
+        if self.dt is not None:
+            return FixedStep(self.dt)
+        assert self.rtol is not None
+        return Adaptive(rtol=self.rtol, atol=self.rtol)
+
+    @property
+    def solver_label(self) -> str:
+        """The name of the solver's curve: ``rk4``, ``rk4+attns[input=u]``, ``scipy-dop853``."""
+        if self.solver is not None:
+            return self.solver
+        assert self.method is not None
+        return self.method if self.training is None else f"{self.method}+{self.training.corrector.label}"
+
+    @property
+    def label(self) -> str:
+        """One line for people."""
+        parts = [self.problem.equation, self.solver_label, self.backend or "", self.control.label()]
+        if self.training is not None:
+            parts.append(f"{self.training.trajectories} trajectories")
+        return " ".join(p for p in [*parts, f"seed {self.problem.seed}"] if p)
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Cells of a group share compiled code: a worker takes them one after the other."""
+        return (self.problem.equation, self.solver or self.method or "", self.dtype)
+
+    @property
+    def point(self) -> str:
+        """Hash of the coordinates."""
+        return content_hash(asdict(self))
+
+    def sort_key(self) -> tuple[Any, ...]:
+        """Order of rows in tables: by coordinates, so that it never depends on the order of work."""
+        p, t = self.problem, self.training
+        return (
+            p.equation,
+            content_hash(p.params) if p.params else "",
+            p.t_end,
+            p.save_every,
+            p.n_trajectories,
+            self.solver is not None,
+            self.solver_label,
+            self.backend or "",
+            self.dtype,
+            t.recipe.label if t else "",
+            t.trajectories if t else 0,
+            t.noise if t else 0.0,
+            (t.t_end or 0.0) if t else 0.0,
+            -(self.dt or 0.0),
+            -(self.rtol or 0.0),
+            p.seed,
+        )
+
+    def columns(self) -> dict[str, Any]:
+        """The coordinates as columns of the result table."""
+        p, t = self.problem, self.training
+        return {
+            "equation": p.equation,
+            "params": _params_label(p.params),
+            "solver": self.solver_label,
+            "method": self.method,
+            "corrector": t.corrector.name if t else ("none" if self.method else None),
+            "corrector_options": Spec(name="", options=t.corrector.options).label[1:-1] if t else None,
+            "recipe": t.recipe.label if t else None,
+            "backend": self.backend,
+            "dtype": self.dtype,
+            "dt": self.dt,
+            "rtol": self.rtol,
+            "train_trajectories": t.trajectories if t else None,
+            "train_t_end": t.t_end if t else None,
+            "noise": t.noise if t else None,
+            "seed": p.seed,
+            "t_end": p.t_end,
+            "save_every": p.save_every,
+            "n_trajectories": p.n_trajectories,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; :meth:`from_json` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Cell":
+        given = {f.name: data[f.name] for f in fields(cls)}
+        given["problem"] = ProblemSpec(**given["problem"])
+        if given["training"] is not None:
+            training = dict(given["training"])
+            training["corrector"] = Spec(**training["corrector"])
+            training["recipe"] = Spec(**training["recipe"])
+            given["training"] = Training(**training)
+        return cls(**given)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple | dict):
+        text = str(value).replace(" ", "").replace("'", "")
+        return text if len(text) <= 24 else f"#{content_hash(value, 6)}"
+    return str(value)
+
+
+def _params_label(params: Mapping[str, Any]) -> str | None:
+    return ",".join(f"{k}={_short(v)}" for k, v in sorted(params.items())) or None

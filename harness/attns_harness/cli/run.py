@@ -1,0 +1,122 @@
+"""Run a matrix, or continue it where it stopped."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attns_harness.cli._session import Session, console
+
+
+@click.command("run")
+@click.argument("matrix", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder [default: results/NAME].")
+@click.option("--dry-run", is_flag=True, help="List the cells and run nothing.")
+@click.option("--only", help="Comma-separated: failed, stale, missing.")
+@click.option("--retry", is_flag=True, help="Run failed cells again.")
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one per core].")
+@click.option("--timing/--no-timing", default=None, help="Overrule the matrix.")
+@click.option("--executor", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
+@click.option("--scheduler", default="", help="Address of a running Dask scheduler.")
+@click.option("--report/--no-report", default=True, help="Write plots and a Markdown report.")
+@click.option("--allow-failures", is_flag=True, help="Exit with 0 although cells failed.")
+@click.option("--quiet", "-q", is_flag=True, help="Print the summary alone.")
+@click.pass_obj
+def command(
+    session: Session,
+    matrix: Path,
+    out: Path | None,
+    dry_run: bool,
+    only: str | None,
+    retry: bool,
+    workers: int | None,
+    timing: bool | None,
+    executor: str,
+    scheduler: str,
+    report: bool,
+    allow_failures: bool,
+    quiet: bool,
+) -> None:
+    """Run a matrix, or continue it where it stopped.
+
+    The run folder holds the journal, the tables (CSV and Parquet), timings that pyperf reads, and the
+    report. Exit code 1 if a cell failed.
+
+    \b
+    Example:
+      attns run examples/demo.toml
+      attns run examples/demo.toml --only failed --retry
+    """
+    from attns_harness.matrix import load_matrix
+
+    file = load_matrix(matrix)
+    registry = session.registry_with(file.plugin_files)
+    folder = out or Path("results") / file.matrix.name
+    if dry_run:
+        _dry_run(file.matrix, registry, folder)
+        return
+    from attns_harness.progress import View
+    from attns_harness.runner import RunOptions, run_matrix
+
+    options = RunOptions(
+        workers=workers or 0,
+        only=tuple(n.strip() for n in only.split(",") if n.strip()) if only else (),
+        retry=retry,
+        timing=timing,
+        executor=executor,
+        scheduler=scheduler,
+        command=" ".join(sys.argv[1:]),
+    )
+    with View(console(stderr=True), quiet=quiet) as view:
+        summary = run_matrix(file, folder, registry, options, view)
+    if report and not summary.interrupted:
+        from attns_harness.reports import write_report
+
+        write_report(folder, folder, ("md",))
+    _print_summary(summary)
+    if summary.interrupted:
+        again = f"attns run {matrix}" + (f" --out {out}" if out else "")
+        click.echo(f"interrupted; what was finished is stored. Continue with: {again}", err=True)
+        sys.exit(130)
+    if summary.failures and not allow_failures:
+        sys.exit(1)
+
+
+def _dry_run(matrix: Any, registry: Any, folder: Path) -> None:
+    from collections import Counter
+
+    from attns_harness.plan import make_plan
+
+    plan = make_plan(matrix, registry)
+    stored: dict[str, Any] = {}
+    if (folder / "journal.sqlite").is_file():
+        from attns_harness.store import read_store
+
+        store = read_store(folder)
+        stored = store.states()
+        store.close()
+    states: Counter[str] = Counter()
+    for planned in plan.cells:
+        state, cell_id, _ = stored.get(planned.point, ("not_run", planned.id, False))
+        state = state if cell_id == planned.id or state == "not_run" else "stale"
+        states[state] += 1
+        click.echo(f"{planned.id}  {state:11s}  {planned.cell.label}")
+    kinds = Counter(a.kind for a in plan.artefacts.values())
+    shared = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
+    counts = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+    click.echo(f"{len(plan.cells)} cells ({counts}); shared artefacts: {shared or 'none'}; folder: {folder}")
+
+
+def _print_summary(summary: Any) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    table = Table("state", "cells", box=None)
+    for state, count in summary.counts.items():
+        table.add_row(state, str(count))
+    out.print(table)
+    for failure in summary.failures:
+        out.print(Text(f"{failure['state']}: {failure['label']}: {failure['reason']}"))
+    out.print(Text(f"{summary.executed} cells run, {summary.timed} timed; results in {summary.folder}"), soft_wrap=True)

@@ -1,0 +1,221 @@
+"""Matrices: what to run, written in TOML and validated before anything starts.
+
+A matrix is a union of blocks; a block is the cross product of its axes. Thinned designs are several
+blocks. Unknown keys are errors that name the file, the key and the nearest known key.
+"""
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from attns_core.errors import AttnsError
+
+Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative: TypeAlias = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Seed: TypeAlias = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, str_min_length=1)
+
+
+def _named(value: Any) -> Any:
+    """A bare name serves where a table with a name is expected."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+@final
+class EquationAxis(_Strict):
+    """One equation with everything that turns it into a problem.
+
+    ``dts`` are fixed steps; ``dt_factors`` multiply the equation's coarsest good step. Both default to
+    the block's, and these to the equation's own list.
+    """
+
+    name: str
+    params: dict[str, float | int | list[float]] = {}
+    t_end: Positive | None = None
+    n_trajectories: Count = 64
+    save_every: Positive | None = None
+    dts: list[Positive] | None = None
+    dt_factors: list[Positive] | None = None
+
+
+@final
+class Choice(BaseModel):
+    """A corrector or a recipe by name; all other keys are its options, checked against the object."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Annotated[str, Field(min_length=1)]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+Equations: TypeAlias = Annotated[EquationAxis, BeforeValidator(_named)]
+Choices: TypeAlias = Annotated[Choice, BeforeValidator(_named)]
+
+
+@final
+class Block(_Strict):
+    """A cross product of axes.
+
+    ``methods`` run on every backend with every corrector; ``solvers`` are black boxes with neither.
+    ``"*"`` stands for every registered method. ``rtols`` add adaptive runs; with ``rtols`` alone no
+    fixed steps are run.
+    """
+
+    name: str = ""
+    equations: Annotated[list[Equations], Field(min_length=1)]
+    methods: list[str] = []
+    solvers: list[str] = []
+    correctors: Annotated[list[Choices], Field(min_length=1)] = [Choice(name="none")]
+    recipes: list[Choices] = []
+    train_trajectories: list[Count] = []
+    train_t_end: Positive | None = None
+    noise: Annotated[list[NonNegative], Field(min_length=1)] = [0.0]
+    backends: Annotated[list[str], Field(min_length=1)] = ["numba"]
+    dtypes: Annotated[list[Literal["float64", "float32"]], Field(min_length=1)] = ["float64"]
+    dts: list[Positive] | None = None
+    dt_factors: list[Positive] | None = None
+    rtols: list[Positive] = []
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Block":
+        if not self.methods and not self.solvers:
+            raise ValueError("a block needs methods, solvers or both")
+        if self.dts is not None and self.dt_factors is not None:
+            raise ValueError("give dts or dt_factors, not both")
+        learned = [c.name for c in self.correctors if c.name != "none"]
+        if learned and not self.train_trajectories:
+            raise ValueError(f"correctors {learned} need train_trajectories")
+        return self
+
+
+@final
+class Limits(_Strict):
+    """What one cell may use before it is stopped.
+
+    ``memory_mb`` limits the worker's private writable memory; 0 lifts the limit.
+    """
+
+    deadline_s: Positive = 60.0
+    train_deadline_s: Positive = 900.0
+    memory_mb: Annotated[int, Field(ge=0)] = 4096
+
+
+@final
+class Timing(_Strict):
+    """How cells are timed, alone on one core after all others.
+
+    Sampling stops at ``budget_s`` seconds per cell, or earlier once the standard error falls below
+    ``precision`` of the median, but not before ``min_samples`` values. A row is ``unstable`` when the
+    interquartile range exceeds ``unstable`` of the median.
+    """
+
+    enabled: bool = True
+    budget_s: Positive = 0.3
+    min_samples: Annotated[int, Field(ge=2)] = 5
+    max_samples: Count = 200
+    precision: Positive = 0.01
+    unstable: Positive = 0.1
+    threads: Count = 1
+    deadline_s: Positive = 120.0
+
+
+@final
+class Matrix(_Strict):
+    """A whole matrix file."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    title: str = ""
+    description: str = ""
+    plugins: list[str] = []
+    limits: Limits = Limits()
+    timing: Timing = Timing()
+    block: Annotated[list[Block], Field(min_length=1)]
+
+
+@final
+class MatrixFile:
+    """A matrix with the text it was read from and the plugin files it names."""
+
+    def __init__(self, matrix: Matrix, text: str, path: Path) -> None:
+        self.matrix, self.text, self.path = matrix, text, path
+
+    @property
+    def plugin_files(self) -> tuple[Path, ...]:
+        """Single-file plugins, relative to the matrix file."""
+        return tuple((self.path.parent / name).resolve() for name in self.matrix.plugins)
+
+
+def load_matrix(path: str | Path) -> MatrixFile:
+    """Read and validate a matrix.
+
+    Raises
+    ------
+    AttnsError
+        The file does not exist, is not TOML, or does not fit; the message names file, key and value.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise AttnsError(f"cannot read matrix {str(path)!r}: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise AttnsError(f"matrix {str(path)!r} is not UTF-8 text") from None
+    return parse_matrix(text, path)
+
+
+def parse_matrix(text: str, path: Path = Path("matrix.toml")) -> MatrixFile:
+    """As :func:`load_matrix` with the text at hand; ``path`` is for messages and plugin files."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise AttnsError(f"{path}: not valid TOML: {error}") from None
+    try:
+        matrix = Matrix.model_validate(data)
+    except ValidationError as error:
+        raise AttnsError(_explain(error, path)) from None
+    return MatrixFile(matrix, text, path)
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    """One line per mistake: ``file: block[0].dts[1] = -0.1: Input should be greater than 0``."""
+    lines = []
+    for item in error.errors(include_url=False)[:8]:
+        place = ""
+        for part in item["loc"]:
+            place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+        if item["type"] == "extra_forbidden":
+            key = str(item["loc"][-1])
+            near = get_close_matches(key, _keys_at(item["loc"][:-1]), n=1, cutoff=0.5)
+            remedy = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(_keys_at(item['loc'][:-1]))}"
+            lines.append(f"{path}: unknown key {place!r}: {remedy}")
+        elif item["type"] == "missing":
+            lines.append(f"{path}: key {place!r} is missing")
+        else:
+            shown = repr(item["input"])
+            value = f" = {shown}" if len(shown) <= 60 and not isinstance(item["input"], dict) else ""
+            lines.append(f"{path}: {place}{value}: {item['msg'].removeprefix('Value error, ')}")
+    hidden = error.error_count() - len(lines)
+    return "\n".join(lines) + (f"\n... and {hidden} more" if hidden > 0 else "")
+
+
+def _keys_at(place: tuple[int | str, ...]) -> list[str]:
+    names = [p for p in place if isinstance(p, str)]
+    models: dict[str, type[BaseModel]] = {
+        "": Matrix,
+        "block": Block,
+        "equations": EquationAxis,
+        "limits": Limits,
+        "timing": Timing,
+    }
+    return list(models.get(names[-1] if names else "", Matrix).model_fields)

@@ -1,0 +1,201 @@
+"""Plans: a matrix expanded into cells and the artefacts they need."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any, final
+
+import numpy as np
+
+from attns_core.control import FixedStep
+from attns_core.equation import Equation
+from attns_core.errors import AttnsError, UnknownNameError
+from attns_core.identity import content_hash
+from attns_core.problem import Problem
+from attns_core.registry import Registry
+from attns_harness.cells import Cell, ProblemSpec, Spec, Training
+from attns_harness.fingerprint import Fingerprints
+from attns_harness.matrix import Block, Choice, EquationAxis, Matrix
+
+NO_CORRECTOR = "none"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Artefact:
+    """Something several cells share, built once: a reference solution or trained weights.
+
+    ``spec`` is a cell that needs it; only the fields that the id covers are used to build it.
+    """
+
+    id: str
+    kind: str
+    spec: Cell
+
+    @property
+    def label(self) -> str:
+        p = self.spec.problem
+        if self.kind == "reference":
+            return f"reference of {p.equation} seed {p.seed}"
+        return f"training {self.spec.label}"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class PlannedCell:
+    """A cell with its names, the code it rests on and the artefacts it needs."""
+
+    cell: Cell
+    id: str
+    point: str
+    basis: dict[str, Any]
+    reference: str
+    weights: str | None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return (self.reference,) if self.weights is None else (self.reference, self.weights)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All cells in the order of the tables, and all artefacts by id."""
+
+    cells: tuple[PlannedCell, ...]
+    artefacts: dict[str, Artefact]
+
+
+def make_plan(matrix: Matrix, registry: Registry) -> Plan:
+    """Expand a matrix: every cell once, however many blocks span it.
+
+    Raises
+    ------
+    AttnsError
+        Unknown names or options, steps that do not divide saving intervals, spans that are empty.
+    """
+    fingerprints = Fingerprints(registry)
+    unique: dict[str, Cell] = {}
+    for number, block in enumerate(matrix.block):
+        try:
+            for cell in _expand(block, registry):
+                unique.setdefault(cell.point, cell)
+        except AttnsError as error:
+            where = f"block {block.name!r}" if block.name else f"block[{number}]"
+            raise AttnsError(f"{where}: {error}") from error
+    artefacts: dict[str, Artefact] = {}
+    cells = [
+        _name(cell, point, fingerprints, artefacts)
+        for point, cell in sorted(unique.items(), key=lambda item: item[1].sort_key())
+    ]
+    return Plan(cells=tuple(cells), artefacts=artefacts)
+
+
+def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[str, Artefact]) -> PlannedCell:
+    basis = fingerprints.of(cell)
+    problem = asdict(cell.problem)
+    reference = content_hash(["reference", problem, basis["equation"]])
+    artefacts.setdefault(reference, Artefact(id=reference, kind="reference", spec=cell))
+    weights = None
+    if cell.training is not None:
+        decides = [problem["equation"], problem["params"], problem["seed"], cell.method, cell.dt, asdict(cell.training)]
+        code = {k: basis[k] for k in ("equation", "method", "corrector", "recipe", "training")}
+        weights = content_hash(["weights", decides, code])
+        artefacts.setdefault(weights, Artefact(id=weights, kind="weights", spec=cell))
+    identity = content_hash([point, basis])
+    return PlannedCell(cell=cell, id=identity, point=point, basis=basis, reference=reference, weights=weights)
+
+
+def _expand(block: Block, registry: Registry) -> Iterator[Cell]:
+    methods = registry.names("method") if "*" in block.methods else block.methods
+    for kind, names in (("method", methods), ("solver", block.solvers), ("backend", block.backends)):
+        for name in names:
+            registry.get(kind, name)
+    trainings = list(_trainings(block, registry))
+    for axis, seed in product(block.equations, block.seeds):
+        problem, equation = _problem(axis, seed, registry)
+        steps = _steps(axis, block, equation, problem)
+        for dt, rtol in [*((dt, None) for dt in steps), *((None, rtol) for rtol in block.rtols)]:
+            base = Cell(problem=problem, dt=dt, rtol=rtol)
+            for name in block.solvers:
+                yield replace(base, solver=name)
+            for method, backend, dtype, training in product(methods, block.backends, block.dtypes, trainings):
+                yield replace(base, method=method, backend=backend, dtype=dtype, training=training)
+
+
+def _trainings(block: Block, registry: Registry) -> Iterator[Training | None]:
+    for corrector in block.correctors:
+        if corrector.name == NO_CORRECTOR:
+            yield None
+            continue
+        _check_corrector(corrector, registry)
+        for recipe in block.recipes or [Choice(name=_default_recipe(registry))]:
+            found = registry.get("recipe", recipe.name)
+            if recipe.options:
+                found.with_options(**recipe.options)
+            for trajectories, noise in product(block.train_trajectories, block.noise):
+                yield Training(
+                    corrector=Spec(name=corrector.name, options=corrector.options),
+                    recipe=Spec(name=recipe.name, options=recipe.options),
+                    trajectories=trajectories,
+                    noise=noise,
+                    t_end=block.train_t_end,
+                )
+
+
+def _check_corrector(choice: Choice, registry: Registry) -> None:
+    if choice.name not in registry.names("corrector"):
+        raise UnknownNameError("corrector", choice.name, [*registry.names("corrector"), NO_CORRECTOR])
+    registry.corrector(choice.name, **choice.options)
+
+
+def _default_recipe(registry: Registry) -> str:
+    names = registry.names("recipe")
+    for name in ("ridge", "least-squares"):
+        if name in names:
+            return name
+    raise AttnsError(f"name the recipes of a block with correctors; registered: {', '.join(names) or 'none'}")
+
+
+def _problem(axis: EquationAxis, seed: int, registry: Registry) -> tuple[ProblemSpec, Equation]:
+    equation: Equation = registry.equation(axis.name, **axis.params)
+    every = equation.dts[0] if axis.save_every is None else axis.save_every
+    problem = ProblemSpec(
+        equation=axis.name,
+        params={k: tuple(v) if isinstance(v, list) else v for k, v in axis.params.items()},
+        t_end=float(equation.t_end if axis.t_end is None else axis.t_end),
+        save_every=float(every),
+        n_trajectories=axis.n_trajectories,
+        seed=seed,
+    )
+    return problem, equation
+
+
+def _steps(axis: EquationAxis, block: Block, equation: Equation, problem: ProblemSpec) -> list[float]:
+    if axis.dts is not None:
+        steps = axis.dts
+    elif axis.dt_factors is not None:
+        steps = [f * equation.dts[0] for f in axis.dt_factors]
+    elif block.dts is not None:
+        steps = block.dts
+    elif block.dt_factors is not None:
+        steps = [f * equation.dts[0] for f in block.dt_factors]
+    else:
+        steps = [] if block.rtols else list(equation.dts)
+    _check_times(equation, problem, steps)
+    return [float(s) for s in steps]
+
+
+def _check_times(equation: Equation, problem: ProblemSpec, steps: list[float]) -> None:
+    """Raise now, before hours of work, what a worker would raise later."""
+    span = problem.t_end - equation.t0
+    count = round(span / problem.save_every)
+    if span <= 0 or count < 1 or abs(count * problem.save_every - span) > 1e-9 * max(1.0, abs(problem.t_end)):
+        Problem.sample(equation, n=1, t_end=problem.t_end, save_every=problem.save_every)
+    once = np.array([equation.t0, equation.t0 + problem.save_every])
+    interval = Problem(equation=equation, u0=np.zeros((equation.dim, 1)), t_save=once)
+    for dt in steps:
+        try:
+            interval.steps_per_save(FixedStep(dt))
+        except AttnsError as error:
+            raise AttnsError(f"equation {equation.name!r}: {error}") from None

@@ -1,0 +1,179 @@
+"""Tables: the journal as tidy Parquet and CSV, one row per cell, whatever happened to it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from attns_core.errors import AttnsError
+from attns_harness.cells import Cell
+from attns_harness.store import Store, read_store
+
+LEADING = (
+    "cell_id",
+    "state",
+    "reason",
+    "equation",
+    "solver",
+    "method",
+    "corrector",
+    "backend",
+    "dtype",
+    "dt",
+    "rtol",
+    "train_trajectories",
+    "noise",
+    "seed",
+    "t_end",
+    "n_trajectories",
+    "error_final",
+    "error_l2",
+    "error_linf",
+    "error_final_rel",
+    "error_l2_rel",
+    "error_linf_rel",
+    "diverged_fraction",
+    "divergence_time",
+    "invariant_drift",
+    "nfe",
+    "n_steps",
+    "time_min_s",
+    "time_median_s",
+    "first_call_s",
+    "reference_uncertainty",
+    "input",
+    "recipe",
+    "width",
+    "train_seconds",
+    "data_seconds",
+    "held_out_relative_error",
+    "params",
+)
+"""Columns that every table has, in this order; further metric columns follow by name."""
+
+TIMED = frozenset(
+    {
+        "time_min_s",
+        "time_median_s",
+        "time_iqr_s",
+        "time_samples",
+        "unstable",
+        "first_call_s",
+        "train_seconds",
+        "data_seconds",
+    }
+)
+"""Columns that differ between two runs of the same matrix; all others are reproduced byte for byte."""
+
+PROVENANCE = ("environment", "attns_version", "git_commit", "git_dirty", "python_version", "numba_version", "cpu")
+
+TEXT = frozenset(
+    {
+        "cell_id",
+        "state",
+        "reason",
+        "equation",
+        "solver",
+        "method",
+        "corrector",
+        "corrector_options",
+        "backend",
+        "dtype",
+        "input",
+        "recipe",
+        "params",
+        "environment",
+        "attns_version",
+        "git_commit",
+        "python_version",
+        "numba_version",
+        "cpu",
+    }
+)
+INTEGERS = frozenset({"train_trajectories", "seed", "n_trajectories", "width", "time_samples"})
+FLAGS = frozenset({"unstable", "gated", "git_dirty"})
+
+
+def frame(store: Store) -> pd.DataFrame:
+    """The result table of an open journal, rows in the order of the matrix's coordinates."""
+    environments = store.environments()
+    records = [_record(row, environments) for row in store.rows()]
+    extra = sorted({k for r in records for k in r} - {*LEADING, *PROVENANCE})
+    table = pd.DataFrame.from_records(records, columns=[*LEADING, *extra, *PROVENANCE])
+    for name in table.columns:
+        table[name] = table[name].astype(_dtype(name, table[name]))
+    return table
+
+
+def read_results(run_dir: str | Path) -> pd.DataFrame:
+    """One row per cell of a run folder, from its journal, or from the exported table where that is gone.
+
+    Raises
+    ------
+    AttnsError
+        The folder is not a run folder.
+    """
+    run_dir = Path(run_dir)
+    exported = run_dir / "tables" / "results.parquet"
+    try:
+        store = read_store(run_dir)
+    except AttnsError:
+        if exported.is_file():
+            return pd.read_parquet(exported)
+        raise
+    try:
+        return frame(store)
+    finally:
+        store.close()
+
+
+def export(store: Store) -> pd.DataFrame:
+    """Write ``tables/results.parquet``, ``results.csv`` and ``environments.json``; returns the table."""
+    table = frame(store)
+    folder = store.folder / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "results.parquet", lambda path: table.to_parquet(path, index=False))
+    _replace(folder / "results.csv", lambda path: table.to_csv(path, index=False))
+    text = json.dumps(store.environments(), allow_nan=False, sort_keys=True, indent=1)
+    _replace(folder / "environments.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    return table
+
+
+def _record(row: dict[str, Any], environments: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    facts = environments.get(row["environment"] or "", {})
+    timing = {k: v for k, v in (row["timing"] or {}).items() if k not in ("values", "warmups", "loops")}
+    return {
+        "cell_id": row["cell_id"],
+        "state": row["state"],
+        "reason": row["reason"] or None,
+        **Cell.from_json(row["spec"]).columns(),
+        **row["columns"],
+        **timing,
+        "environment": row["environment"],
+        "attns_version": facts.get("attns"),
+        "git_commit": facts.get("git_commit"),
+        "git_dirty": facts.get("git_dirty"),
+        "python_version": facts.get("python"),
+        "numba_version": facts.get("packages", {}).get("numba"),
+        "cpu": facts.get("machine", {}).get("cpu"),
+    }
+
+
+def _dtype(name: str, values: Any) -> str:
+    if name in TEXT:
+        return "string"
+    if name in INTEGERS:
+        return "Int64"
+    if name in FLAGS:
+        return "boolean"
+    # A plugin's metric is a number by contract; what is not is shown as text, not lost.
+    numbers = all(v is None or isinstance(v, int | float) for v in values)
+    return "float64" if numbers else "string"
+
+
+def _replace(path: Path, write: Any) -> None:
+    scratch = path.with_name(f".{path.name}.new")
+    write(scratch)
+    os.replace(scratch, path)

@@ -1,0 +1,106 @@
+"""Timing: raw values of a prepared solve, sampled to a precision or a budget, and pyperf's view of them."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyperf
+
+from attns_harness.matrix import Timing
+
+MIN_VALUE_S = 1e-3
+"""A raw value is at least this long, made up of several calls where one is shorter (as pyperf asks)."""
+
+COLUMNS = ("time_min_s", "time_median_s", "time_iqr_s", "time_samples", "unstable", "first_call_s")
+
+
+def sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
+    """Time a call that has run once already.
+
+    Returns
+    -------
+    dict
+        ``values`` in seconds per call, ``loops`` calls per value, ``warmups`` (discarded), and the
+        columns made of them.
+    """
+    with _threads(timing.threads):
+        gc.collect()
+        gc.disable()
+        try:
+            return _sample(call, timing)
+        finally:
+            gc.enable()
+
+
+def _sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
+    warmups = [_timed(call, 1)]
+    loops = max(1, round(MIN_VALUE_S / max(warmups[0], 1e-9) + 0.5))
+    if loops > 1:
+        warmups.append(_timed(call, loops))
+        # The first call after a pause is slow: what follows needs more calls per value.
+        loops = max(loops, round(loops * MIN_VALUE_S / warmups[-1] + 0.5))
+    values: list[float] = []
+    deadline = time.perf_counter() + timing.budget_s
+    while len(values) < timing.max_samples:
+        values.append(_timed(call, loops) / loops)
+        if len(values) < timing.min_samples:
+            continue
+        if time.perf_counter() > deadline or _precise(values, timing.precision):
+            break
+    return {"values": values, "loops": loops, "warmups": warmups, **summarise(values, timing.unstable)}
+
+
+def summarise(values: list[float], unstable: float) -> dict[str, Any]:
+    """Minimum, median, spread; ``unstable`` when the interquartile range is too wide for a claim."""
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return {
+        "time_min_s": min(values),
+        "time_median_s": middle,
+        "time_iqr_s": high - low,
+        "time_samples": len(values),
+        "unstable": high - low > unstable * middle,
+    }
+
+
+def write_pyperf(path: Path, rows: Iterable[tuple[str, Mapping[str, Any]]], metadata: Mapping[str, str]) -> int:
+    """Save raw timings as pyperf JSON, one benchmark per cell; returns how many.
+
+    ``pyperf show``, ``check``, ``stats`` and ``compare_to`` read the file.
+    """
+    benchmarks = []
+    for name, timing in rows:
+        loops = int(timing["loops"])
+        warmups = [(loops if i else 1, s) for i, s in enumerate(timing["warmups"])]
+        run = pyperf.Run(
+            timing["values"],
+            warmups=[(n, s / n) for n, s in warmups],
+            metadata={**metadata, "name": name, "loops": loops, "unit": "second"},
+            collect_metadata=False,
+        )
+        benchmarks.append(pyperf.Benchmark([run]))
+    if benchmarks:
+        scratch = path.with_name(f".{path.name}.new")
+        pyperf.BenchmarkSuite(benchmarks).dump(str(scratch), replace=True)
+        scratch.replace(path)
+    return len(benchmarks)
+
+
+def _timed(call: Callable[[], Any], loops: int) -> float:
+    start = time.perf_counter()
+    for _ in range(loops):
+        call()
+    return time.perf_counter() - start
+
+
+def _precise(values: list[float], precision: float) -> bool:
+    error = statistics.stdev(values) / len(values) ** 0.5
+    return error < precision * statistics.median(values)
+
+
+def _threads(count: int) -> Any:
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=count)

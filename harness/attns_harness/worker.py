@@ -1,0 +1,231 @@
+"""What runs inside a worker process: one task at a time, every failure turned into an outcome."""
+
+import errno
+import os
+import time
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from attns_core.corrector import TrainedCorrector
+from attns_core.errors import AttnsError
+from attns_core.problem import Problem
+from attns_core.reference import Reference
+from attns_core.registry import Registry, build_registry
+from attns_core.solution import Solution
+from attns_core.solver import AbstractSolver, OneStepSolver
+from attns_harness import artefacts
+from attns_harness.artefacts import DamagedArtefactError
+from attns_harness.cells import Cell, ProblemSpec
+from attns_harness.measure import measure
+from attns_harness.sandbox import RETIRED, Sandbox
+from attns_harness.store import Outcome
+from attns_harness.tasks import Report, Task, WorkerContext
+from attns_harness.timing import sample
+
+T = TypeVar("T")
+
+_worker: "Worker | None" = None
+# The one piece of process state: a pool's initialiser has nowhere else to leave it.
+
+
+def initialise(context: WorkerContext, scratch: Path) -> None:
+    """Prepare this process for tasks of a run."""
+    global _worker
+    _worker = Worker(context, Sandbox(context.memory_mb, scratch))
+
+
+def perform(task: Task) -> Report:
+    """Run a task in this process. A spoilt process exits instead, and the task goes to a fresh one."""
+    assert _worker is not None
+    if _worker.sandbox.spoilt:
+        os._exit(RETIRED)
+    return _worker.perform(task)
+
+
+class Worker:
+    """Registry, problems, references and weights, kept from task to task."""
+
+    def __init__(self, context: WorkerContext, sandbox: Sandbox) -> None:
+        self.context = context
+        self.sandbox = sandbox
+        self._registry: Registry | None = None
+        self._kept: OrderedDict[Any, Any] = OrderedDict()
+        if context.core is not None:
+            os.sched_setaffinity(0, {context.core})
+
+    @property
+    def registry(self) -> Registry:
+        if self._registry is None:
+            self._registry = build_registry(plugin_files=self.context.plugin_files)
+        return self._registry
+
+    def perform(self, task: Task) -> Report:
+        started = time.perf_counter()
+        work = {"reference": self._reference, "weights": self._weights}.get(task.kind, self._cell)
+        try:
+            with self.sandbox.task(int(task.cell.point[:8], 16)):
+                report = work(task)
+        except DamagedArtefactError as error:
+            report = Report(outcome=Outcome(state="error", reason=str(error), broken=True))
+        except MemoryError as error:
+            report = Report(
+                outcome=Outcome(
+                    state="oom",
+                    reason=f"memory limit of {self.context.memory_mb} MB: {error}".rstrip(": "),
+                    traceback=traceback.format_exc(),
+                )
+            )
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            report = Report(outcome=_failure(error))
+        outcome = replace(report.outcome, output=self.sandbox.output(), seconds=time.perf_counter() - started)
+        return replace(report, outcome=outcome)
+
+    def _reference(self, task: Task) -> Report:
+        from attns_core.reference import make_reference
+
+        problem = self._problem(task.cell.problem)
+        reference = make_reference(problem)
+        files = self._build(task, lambda folder: artefacts.write_reference(folder, reference))
+        return Report(outcome=Outcome(state="ok"), files=files)
+
+    def _weights(self, task: Task) -> Report:
+        from attns_core.training import train
+        from attns_core.weights import save_weights
+
+        cell, training = task.cell, task.cell.training
+        assert training is not None
+        assert cell.method is not None
+        if cell.dt is None:
+            return Report(outcome=Outcome(state="skipped", reason="correctors belong to one dt; give dts"))
+        recipe = self.registry.get("recipe", training.recipe.name)
+        trained = train(
+            cell.problem.equation_of(self.registry),
+            self.registry.method(cell.method),
+            self.registry.corrector(training.corrector.name, **training.corrector.options),
+            recipe.with_options(**training.recipe.options) if training.recipe.options else recipe,
+            dt=cell.dt,
+            trajectories=training.trajectories,
+            t_end=training.t_end,
+            noise=training.noise,
+            seed=cell.problem.seed,
+        )
+        files = self._build(task, lambda folder: save_weights(folder, trained))
+        return Report(outcome=Outcome(state="ok"), files=files)
+
+    def _build(self, task: Task, write: Callable[[Path], object]) -> dict[str, str]:
+        try:
+            return artefacts.build(self.context.artefacts, task.artefact, write)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise DamagedArtefactError(f"cannot write artefacts: {error.strerror}") from None
+            raise
+
+    def _cell(self, task: Task) -> Report:
+        cell = task.cell
+        problem = self._problem(cell.problem)
+        trained, facts = self._corrector(task)
+        solver = self._solver(cell, trained)
+        reason = solver.supports(problem, cell.control)
+        if reason is not None:
+            return Report(outcome=Outcome(state="skipped", reason=reason))
+        started = time.perf_counter()
+        prepared = solver.prepare(problem, cell.control)
+        solution = prepared()
+        first_call_s = time.perf_counter() - started
+        check_solution(solution, problem)
+        if task.timing is not None:
+            timing = sample(prepared, task.timing)
+            return Report(outcome=Outcome(state="ok", timing={**timing, "first_call_s": first_call_s}))
+        reference = self._kept_or(("reference", _reference_id(task)), lambda: self._read_reference(task))
+        outcome = measure(problem, solution, reference, self.registry.all("metric"))
+        columns = {**facts, **outcome.columns, "first_call_s": first_call_s}
+        return Report(outcome=replace(outcome, columns=columns))
+
+    def _problem(self, spec: ProblemSpec) -> Problem:
+        return self._kept_or(("problem", repr(spec)), lambda: spec.build(self.registry))
+
+    def _corrector(self, task: Task) -> tuple[TrainedCorrector | None, dict[str, Any]]:
+        cell = task.cell
+        if cell.training is None or cell.method is None or task.artefact not in task.needs:
+            return None, {}
+        from attns_core.weights import load_weights
+
+        def load() -> Any:
+            folder = artefacts.verify(self.context.artefacts, task.artefact, task.needs[task.artefact])
+            assert cell.method is not None
+            equation, method = cell.problem.equation_of(self.registry), self.registry.method(cell.method)
+            return load_weights(folder, equation=equation, method=method, dt=cell.dt)
+
+        trained = self._kept_or(("weights", task.artefact), load)
+        return trained.corrector, _training_columns(trained.metadata)
+
+    def _solver(self, cell: Cell, corrector: TrainedCorrector | None) -> AbstractSolver:
+        if cell.solver is not None:
+            solver: AbstractSolver = self.registry.get("solver", cell.solver)
+            return solver
+        assert cell.method is not None
+        assert cell.backend is not None
+        return OneStepSolver(
+            method=self.registry.method(cell.method),
+            backend=self.registry.backend(cell.backend),
+            corrector=corrector,
+            dtype=cell.dtype,
+        )
+
+    def _read_reference(self, task: Task) -> Reference:
+        name = _reference_id(task)
+        return artefacts.read_reference(artefacts.verify(self.context.artefacts, name, task.needs[name]))
+
+    def _kept_or(self, key: Any, make: Callable[[], T]) -> T:
+        """Keep the last few of what is costly to load; cells of a group come one after the other."""
+        if key not in self._kept:
+            self._kept[key] = make()
+            while len(self._kept) > 24:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
+def check_solution(solution: Any, problem: Problem) -> None:
+    """A solver's answer must be what the problem asked for.
+
+    Raises
+    ------
+    AttnsError
+        Not a Solution, or of the wrong shape.
+    """
+    if not isinstance(solution, Solution):
+        raise AttnsError(f"the solver returned {type(solution).__name__}, expected a Solution")
+    expected = (problem.t_save.size, problem.equation.dim, problem.n)
+    if solution.u.shape != expected:
+        raise AttnsError(f"the solver returned states of shape {solution.u.shape}, expected {expected}")
+    if np.shape(solution.t) != problem.t_save.shape or not np.allclose(solution.t, problem.t_save, rtol=1e-9, atol=0):
+        raise AttnsError("the solver's times are not the problem's t_save")
+
+
+def _reference_id(task: Task) -> str:
+    return next(name for name in task.needs if name != task.artefact)
+
+
+def _failure(error: BaseException) -> Outcome:
+    # torch reports exhausted memory as a RuntimeError, on the CPU and on a device.
+    text = f"{type(error).__name__}: {error}"
+    state = "oom" if "can't allocate memory" in text or "OutOfMemory" in text else "error"
+    reason = next(iter(text.splitlines()), text)
+    return Outcome(state=state, reason=reason[:500], traceback=traceback.format_exc()[-8000:])
+
+
+def _training_columns(metadata: Any) -> dict[str, Any]:
+    names = ("input", "width", "train_seconds", "data_seconds", "held_out_relative_error", "gated")
+    found = {name: metadata.get(name) for name in names}
+    chosen = metadata.get("chosen") or {}
+    for name in ("input", "width"):
+        if name in chosen:
+            found[name] = chosen[name]
+    return found
