@@ -217,7 +217,7 @@ def _trace(key: str, holder: _Holder) -> Trace:
     except Exception as error:
         raise AttnsError(
             f"equation {equation.name!r}: its right-hand side cannot be traced with symbols "
-            f"({type(error).__name__}: {error}); use + - * / ** and the functions of m only"
+            f"({type(error).__name__}: {error}); use + - * / ** and the functions of m only, and write m.where for if"
         ) from error
     if len(outputs) != equation.dim:
         raise AttnsError(
