@@ -28,7 +28,7 @@ def integrate(problem: Problem, rtol: float) -> Array:
         compiled_jacobian(problem.equation),
         problem.equation.p.numeric(),
         np.array(problem.t_save),
-        np.ascontiguousarray(problem.u0.T),
+        np.array(problem.u0.T, order="C"),
         COLUMNS,
         max(rtol, 1e-13),
         MAX_STEPS,

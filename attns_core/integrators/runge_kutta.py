@@ -25,7 +25,7 @@ def integrate(problem: Problem, rtol: float) -> Array:
 
     s = dop.N_STAGES
     out = np.full((problem.n, problem.t_save.size, problem.u0.shape[0]), np.nan)
-    u0 = np.ascontiguousarray(problem.u0.T)
+    u0 = np.array(problem.u0.T, order="C")
     _loop()(
         compiled_rhs(problem.equation),
         problem.equation.p.numeric(),
