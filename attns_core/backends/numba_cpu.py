@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -13,10 +13,12 @@ from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.corrector import TrainedCorrector
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
+from attns_core.kernels import fixed
 from attns_core.kernels.cache import load_kernel
-from attns_core.kernels.fixed import ENTRY, Form, Generated, fused_runge_kutta, rk_coefficients, staged_runge_kutta
+from attns_core.kernels.form import ENTRY, Form, Generated
 from attns_core.kernels.recorder import Graph, record
-from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.kernels.step import runge_kutta_step, splitting_step
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
 from attns_core.problem import Problem
 from attns_core.solution import Solution
 
@@ -64,7 +66,12 @@ class NumbaBackend(AbstractBackend):
         corrector: TrainedCorrector | None,
         dtype: str,
     ) -> str | None:
-        if not isinstance(method, ExplicitRungeKutta):
+        if isinstance(method, Splitting):
+            if _halves(problem.equation) is None:
+                return f"{method.name} needs a separable system q' = g(v), v' = f(q)"
+            if isinstance(control, Adaptive):
+                return f"{method.name} has no error estimate"
+        elif not isinstance(method, ExplicitRungeKutta):
             return f"the numba backend has no step for {type(method).__name__}"
         if isinstance(control, Adaptive):
             return "the numba backend has fixed steps only"
@@ -80,60 +87,98 @@ class NumbaBackend(AbstractBackend):
         corrector: TrainedCorrector | None,
         dtype: str,
     ) -> PreparedSolve:
-        assert isinstance(method, ExplicitRungeKutta)
         assert isinstance(control, FixedStep)
         counts = np.asarray(problem.steps_per_save(control), dtype=np.int64)
         graph = recorded(problem.equation)
-        lanes = 1 if problem.n == 1 else self.lanes
-        form = Form(dtype=dtype, lanes=lanes, fastmath=self.fastmath)
-        t = method.tableau
-        fused = self._is_fused(graph, method)
-        if fused:
-            generated = fused_runge_kutta(graph, t.a, t.b, t.c, t.needed, form)
-            extra: tuple[Any, ...] = ()
-        else:
-            generated = staged_runge_kutta(graph, form)
-            extra = tuple(rk_coefficients(t.a, t.b, t.c, t.needed).values())
+        whole = self._is_fused(graph, method)
+        # A single trajectory stays in scalars, which only whole steps can.
+        lanes = 1 if problem.n == 1 and whole else self.lanes
+
+        def generate(exact: bool) -> Generated:
+            form = Form(dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact)
+            return _fixed_kernel(problem, method, graph, form, whole)
+
+        tables: tuple[Any, ...] = ()
+        if isinstance(method, ExplicitRungeKutta) and not whole:
+            t = method.tableau
+            tables = fixed.staged_coefficients(t.a, t.b, t.c, t.needed)
+        generated = generate(False)
         c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
         kernel = load_kernel(generated.source, ENTRY)
         u0 = problem.u0.astype(dtype)
         n_steps = int(counts.sum())
         n_blocks = -(-problem.n // lanes)
 
-        def call(out: Any, chosen: Any, first: int, last: int) -> None:
-            kernel(u0, out, problem.t_save, chosen, control.dt, c, first, last, *extra)
+        def call(kernel: Any, out: Any, chosen: Any, first: int, last: int) -> None:
+            kernel(u0, out, problem.t_save, chosen, control.dt, c, first, last, *tables)
 
         # Compiles without stepping.
-        call(np.empty((1, *u0.shape), dtype=u0.dtype), counts[:0], 0, 0)
+        call(kernel, np.empty((1, *u0.shape), dtype=u0.dtype), counts[:0], 0, 0)
 
         def solve() -> Solution:
             out = np.empty((problem.t_save.size, *u0.shape), dtype=u0.dtype)
-            used = _share(lambda first, last: call(out, counts, first, last), n_blocks, self.threads)
+            used = _share(lambda first, last: call(kernel, out, counts, first, last), n_blocks, self.threads)
+            again = _blocks_with_nan(out, lanes) if generated.has_limits else []
+            if again:
+                libm = load_kernel(generate(True).source, ENTRY)
+                for block in again:
+                    call(libm, out, counts, block, block + 1)
             return Solution(
                 t=problem.t_save,
                 u=out,
                 n_steps=n_steps,
-                nfe=n_steps * t.effective_stages,
+                nfe=n_steps * _evaluations(method),
                 extra={
                     "threads": used,
                     "fastmath": self.fastmath,
                     "lanes": lanes,
-                    "form": "fused" if fused else "staged",
+                    "form": "fused" if whole else "staged",
+                    "blocks_repeated_exactly": len(again),
                 },
             )
 
         return solve
 
-    def _is_fused(self, graph: Graph, method: ExplicitRungeKutta) -> bool:
+    def _is_fused(self, graph: Graph, method: AbstractMethod) -> bool:
+        if isinstance(method, Splitting):
+            return True
         if self.form != "auto":
             return self.form == "fused"
         return _operations(graph, method) <= _FUSED_OPERATIONS
 
 
-def _operations(graph: Graph, method: ExplicitRungeKutta) -> int:
+def _fixed_kernel(problem: Problem, method: AbstractMethod, graph: Graph, form: Form, whole: bool) -> Generated:
+    if isinstance(method, Splitting):
+        halves = _halves(problem.equation)
+        assert halves is not None
+        return fixed.fused(splitting_step(graph, method.drift, method.kick, halves, form), form)
+    assert isinstance(method, ExplicitRungeKutta)
+    t = method.tableau
+    if whole:
+        return fixed.fused(runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form), form)
+    return fixed.staged(graph, form)
+
+
+def _halves(equation: Equation) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    from attns_core.tracing import trace
+
+    return trace(equation).halves
+
+
+def _evaluations(method: AbstractMethod) -> int:
+    return method.tableau.effective_stages if isinstance(method, ExplicitRungeKutta) else method.stages  # type: ignore[attr-defined]
+
+
+def _operations(graph: Graph, method: AbstractMethod) -> int:
+    assert isinstance(method, ExplicitRungeKutta)
     t = method.tableau
     terms = int(np.count_nonzero(t.a)) + int(np.count_nonzero(t.b))
     return t.effective_stages * len(graph.needed(graph.outputs)) + 2 * terms * len(graph.outputs)
+
+
+def _blocks_with_nan(out: Any, lanes: int) -> list[int]:
+    """Blocks in which a trajectory ended as NaN (which a state never recovers from)."""
+    return sorted({int(i) // lanes for i in np.flatnonzero(np.isnan(out[-1]).any(axis=0))})
 
 
 def _share(work: Callable[[int, int], None], n_blocks: int, threads: int) -> int:
@@ -144,7 +189,7 @@ def _share(work: Callable[[int, int], None], n_blocks: int, threads: int) -> int
         return 1
     edges = [n_blocks * i // used for i in range(used + 1)]
     with ThreadPoolExecutor(used) as pool:
-        for future in [pool.submit(work, a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]:
+        for future in [pool.submit(work, a, b) for a, b in pairwise(edges)]:
             future.result()
     return used
 

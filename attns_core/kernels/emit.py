@@ -10,8 +10,6 @@ from typing import final
 
 from attns_core.kernels.recorder import LANE, PARAMETER, TIME, Graph
 
-_TIME_FUNCTIONS = {"abs": "abs({0})", "sign": "np.sign({0})"}
-
 
 @final
 class Constants:
@@ -82,14 +80,13 @@ class Emitter:
         if not boundary:
             return []
         lines = [
-            f"{prefix}t{i} = {self._expression(i, prefix, time, LANE - 1)}"
+            f"{prefix}t{i} = {self._expression(i, prefix, time)}"
             for i in g.needed(sorted(boundary))
             if g.levels[i] == TIME and g.ops[i][0] != "t"
         ]
         for i in sorted(boundary):
-            lines.append(
-                f"{prefix}v{i} = {self._operand(i, prefix, time, TIME) if g.is_condition(i) else f'F({self._operand(i, prefix, time, TIME)})'}"
-            )
+            value = self._operand(i, prefix, time)
+            lines.append(f"{prefix}v{i} = {value}" if g.is_condition(i) else f"{prefix}v{i} = F({value})")
         return lines
 
     def lane_lines(self, roots: Sequence[int], u: Sequence[str], prefix: str) -> tuple[list[str], list[str]]:
@@ -106,7 +103,7 @@ class Emitter:
             if g.levels[i] != LANE:
                 continue
             if name == "u":
-                names[i] = u[g.ops[i][1][0]]
+                names[i] = str(u[g.ops[i][1][0]])
                 continue
             names[i] = f"{prefix}x{i}"
             arguments = [self._lane_operand(a, names, prefix) for a in g.arguments(i)]
@@ -124,7 +121,7 @@ class Emitter:
             return f"({name} != 0)" if self.graph.is_condition(i) else name
         return self.constants.literal(self.graph.ops[i][1][0])
 
-    def _operand(self, i: int, prefix: str, time: str, level: int) -> str:
+    def _operand(self, i: int, prefix: str, time: str) -> str:
         name, args = self.graph.ops[i]
         if name == "t":
             return time
@@ -135,8 +132,8 @@ class Emitter:
         parameter = self.constants.parameter(i, double=True)
         return f"({parameter} != 0)" if self.graph.is_condition(i) else parameter
 
-    def _expression(self, i: int, prefix: str, time: str, level: int) -> str:
-        arguments = [self._operand(a, prefix, time, level) for a in self.graph.arguments(i)]
+    def _expression(self, i: int, prefix: str, time: str) -> str:
+        arguments = [self._operand(a, prefix, time) for a in self.graph.arguments(i)]
         return self._apply(self.graph.ops[i][0], arguments, lane=False)
 
     def _apply(self, name: str, a: list[str], *, lane: bool) -> str:

@@ -1,4 +1,7 @@
-"""Source text of one-trajectory functions from symbolic programs, for solvers that take one state at a time."""
+"""Source text of one-trajectory functions from symbolic programs, for solvers that take one state at a time.
+
+Divisions by zero yield infinities, as on NumPy arrays, and do not raise.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -58,4 +61,5 @@ def _module(
     lines += [f"{s} = p[{i}]" for i, s in enumerate(p) if s in used]
     lines += [f"{s} = {printer.doprint(e)}" for s, e in values]
     body = "\n    ".join(lines or ["pass"])
-    return f"import math\n\nimport numba\n\n\n@numba.njit\ndef {name}({t}, u, {out}, p):\n    {body}\n"
+    head = 'import math\n\nimport numba\n\n\n@numba.njit(error_model="numpy")\n'
+    return f"{head}def {name}({t}, u, {out}, p):\n    {body}\n"

@@ -1,0 +1,93 @@
+"""What generated code depends on besides the equation and the method, and how a kernel begins."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+from attns_core.kernels.elementary import FAST
+from attns_core.kernels.source import Source
+
+ENTRY = "solve"
+"""Name of the compiled function in every generated module."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """Options of a kernel.
+
+    Parameters
+    ----------
+    dtype : {"float64", "float32"}
+    lanes : int
+        Trajectories per block; 1 keeps the state in scalars.
+    fastmath : bool
+        Let the compiler reassociate and ignore NaN; otherwise only multiply-add contraction.
+    exact : bool
+        Call the C library's elementary functions in place of the vectorised ones.
+    """
+
+    dtype: str = "float64"
+    lanes: int = 32
+    fastmath: bool = False
+    exact: bool = False
+
+    @property
+    def function(self) -> Callable[[str], str]:
+        """Maps an elementary function to the name that generated code calls for it."""
+        suffix = self.dtype[-2:]
+        return lambda name: f"{name}{suffix}" if name in FAST and not self.exact else f"math.{name}"
+
+
+@final
+@dataclass(frozen=True)
+class Generated:
+    """Source of a kernel and the record's nodes whose values it expects in ``c``."""
+
+    source: str
+    parameters: tuple[int, ...]
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether a NaN may stem from an argument outside a fast function's range."""
+        return any(f"{name}{bits}(" in self.source for name in ("sin", "cos", "tan") for bits in ("64", "32"))
+
+
+def begin(form: Form) -> Source:
+    """Imports, and the helper that keeps ``u + S`` a rounding of its own."""
+    out = Source()
+    names = sorted(f"{name}{form.dtype[-2:]}" for name in FAST)
+    out.lines(
+        [
+            '"""Generated; see attns_core/kernels."""',
+            "",
+            "import math",
+            "",
+            "import numpy as np",
+            "from numba import njit",
+            "",
+            f"from attns_core.kernels.elementary import {', '.join(names)}",
+            "",
+            f"F = np.{form.dtype}",
+            f"L = {form.lanes}",
+            "",
+            "",
+            '@njit(error_model="numpy", forceinline=True)',
+            "def add(a, b):",
+            "    return a + b",
+            "",
+            "",
+            '@njit(error_model="numpy", forceinline=True)',
+            "def sub(a, b):",
+            "    return a - b",
+            "",
+            "",
+        ]
+    )
+    return out
+
+
+def decorator(form: Form) -> str:
+    """numba's options for the entry function."""
+    flags = "True" if form.fastmath else '{"contract"}'
+    return f'@njit(error_model="numpy", nogil=True, fastmath={flags})'
