@@ -26,6 +26,7 @@ RK4 = SyntheticSolver("rk4", 4, 1.0, 4e-6, stages=4)
 EULER = SyntheticSolver("euler", 1, 1.0, 1e-6, explodes_above=0.15)
 DOP853 = SyntheticSolver("dop853", 8, 10.0, 12e-6, stages=12)
 ATTNS = SyntheticSolver("rk4+attns", 4, 1e-3, 8e-6, "attns", train_seconds=3.0, data_seconds=1.0, stages=4)
+EARLY = SyntheticSolver("rk4+early", 4, 2.0, 5e-6, "early", train_seconds=0.01, data_seconds=1.0, stages=4)
 LINEAR = SyntheticSolver("rk4+linear", 4, 0.5, 5e-6, "linear", train_seconds=0.01, data_seconds=1.0, stages=4)
 
 

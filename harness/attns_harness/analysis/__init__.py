@@ -1,6 +1,32 @@
 """Analysis of result tables: curves, comparisons, judgements; every claim with its evidence."""
 
+from attns_harness.analysis.break_even import break_even as break_even
+from attns_harness.analysis.convergence import Order as Order
+from attns_harness.analysis.convergence import convergence as convergence
+from attns_harness.analysis.convergence import observed_order as observed_order
+from attns_harness.analysis.equal_error import classical_best as classical_best
+from attns_harness.analysis.equal_error import equal_cost as equal_cost
+from attns_harness.analysis.equal_error import equal_error as equal_error
+from attns_harness.analysis.explosion import explosion_rates as explosion_rates
+from attns_harness.analysis.fairness import Check as Check
+from attns_harness.analysis.fairness import fairness as fairness
+from attns_harness.analysis.intervals import Interval as Interval
+from attns_harness.analysis.judge import Judgement as Judgement
+from attns_harness.analysis.judge import Measured as Measured
+from attns_harness.analysis.judge import Side as Side
+from attns_harness.analysis.judge import Tolerance as Tolerance
+from attns_harness.analysis.judge import judge as judge
+from attns_harness.analysis.ranking import costs_at_errors as costs_at_errors
+from attns_harness.analysis.ranking import performance_profile as performance_profile
+from attns_harness.analysis.ranking import win_tie_loss as win_tie_loss
+from attns_harness.analysis.stability import imaginary_interval as imaginary_interval
+from attns_harness.analysis.stability import largest_stable_step as largest_stable_step
+from attns_harness.analysis.stability import real_interval as real_interval
+from attns_harness.analysis.stability import stability_region as stability_region
+from attns_harness.analysis.study import Study as Study
 from attns_harness.analysis.table import load_table as load_table
 from attns_harness.analysis.table import prepare as prepare
+from attns_harness.analysis.trial import BenchmarkGroup as BenchmarkGroup
+from attns_harness.analysis.trial import Trial as Trial
 from attns_harness.analysis.work_precision import Curve as Curve
 from attns_harness.analysis.work_precision import WorkPrecisionSet as WorkPrecisionSet

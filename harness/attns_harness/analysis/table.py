@@ -87,8 +87,9 @@ def load_table(run_dir: Path) -> Frame:
 def prepare(table: Frame) -> Frame:
     """A copy with every column that analyses use, and the derived ones.
 
-    Adds ``problem``, ``series``, ``learned``, ``control`` (``dt`` or ``rtol``), ``ok`` and
-    ``time_per_trajectory_s`` (seconds, the minimum over repeats divided by the number of trajectories).
+    Adds ``problem``, ``series``, ``learned``, ``third_party`` (a black box), ``adaptive``, ``control``
+    (``dt`` or ``rtol``), ``ok`` and ``time_per_trajectory_s`` (seconds, the minimum over repeats divided
+    by the number of trajectories).
     Infinite numbers become missing: a measure is finite or absent.
     """
     table = table.copy().reset_index(drop=True)
@@ -101,6 +102,7 @@ def prepare(table: Frame) -> Frame:
         table[name] = numbers.where(np.isfinite(numbers))
     table["problem"] = _problems(table)
     table["learned"] = (table["corrector"] != "") & (table["corrector"] != "none")
+    table["third_party"] = table["method"] == ""
     table["adaptive"] = table["rtol"].notna() & table["dt"].isna()
     table["control"] = table["dt"].where(table["dt"].notna(), table["rtol"])
     table["ok"] = table["state"] == "ok"

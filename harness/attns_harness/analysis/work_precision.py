@@ -8,6 +8,7 @@ a set can be saved, loaded, merged and filtered by tags.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -49,9 +50,9 @@ class Curve:
 
     Parameters
     ----------
-    error, cost, control, seed : array, shape (points,)
-    below_reference : array, shape (points,), bool
-        Points whose error does not exceed the reference's uncertainty: it may be anything below that.
+    error, cost, control, seed, uncertainty : array, shape (points,)
+        ``control`` is the step or the tolerance; ``uncertainty`` is the reference's, component-scaled, and
+        bounds the other norms in order of magnitude only.
     failures : DataFrame
         The rows that are no point of the curve, with ``state`` and ``reason``.
     """
@@ -63,8 +64,13 @@ class Curve:
     cost: Any
     control: Any
     seed: Any
-    below_reference: Any
+    uncertainty: Any
     failures: Frame
+
+    @property
+    def below_reference(self) -> Any:
+        """Points whose error does not exceed the reference's uncertainty: it may be anything below that."""
+        return self.error <= self.uncertainty
 
     def means(self) -> Frame:
         """Geometric means over seeds: ``control``, ``error``, ``cost``, ``below_reference``, by cost."""
@@ -85,7 +91,7 @@ class Curve:
         return Curve(
             problem=self.problem, series=self.series, learned=self.learned, error=self.error[keep],
             cost=self.cost[keep], control=self.control[keep], seed=self.seed[keep],
-            below_reference=self.below_reference[keep], failures=self.failures,
+            uncertainty=self.uncertainty[keep], failures=self.failures,
         )  # fmt: skip
 
 
@@ -111,6 +117,10 @@ class WorkPrecisionSet:
         prepared = table if "series" in table else prepare(table)
         return cls(prepared, {name: _tags(rows, registry) for name, rows in prepared.groupby("solver")})
 
+    @cached_property
+    def _indices(self) -> dict[tuple[str, str], Any]:
+        return self.table.groupby(["problem", "series"]).indices
+
     @property
     def problems(self) -> list[str]:
         return sorted(self.table["problem"].unique())
@@ -120,6 +130,13 @@ class WorkPrecisionSet:
         rows = self.table if problem is None else self.table[self.table["problem"] == problem]
         learned = rows.groupby("series")["learned"].any()
         return sorted(learned.index, key=lambda name: (bool(learned[name]), name))
+
+    def compared(self, problem: str) -> list[str]:
+        """Series that comparisons are made for: the learned ones and the third-party ones."""
+        rows = self.table[self.table["problem"] == problem]
+        return [
+            s for s in self.series(problem) if rows.loc[rows["series"] == s, ["learned", "third_party"]].any(axis=None)
+        ]
 
     def curve(self, problem: str, series: str, *, error: str = "error_l2_scaled", cost: str = "time") -> Curve:
         """One curve.
@@ -133,12 +150,10 @@ class WorkPrecisionSet:
             raise AttnsError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
         if error not in self.table:
             raise AttnsError(f"the table has no column {error!r}; errors it has: {', '.join(self.errors())}")
-        rows = self.table[(self.table["problem"] == problem) & (self.table["series"] == series)]
+        rows = self.table.iloc[self._indices.get((problem, series), [])]
         price = rows[COSTS[cost][0]]
         usable = rows["ok"] & rows[error].notna() & price.notna() & (price > 0)
         points = rows[usable].sort_values(COSTS[cost][0], kind="stable")
-        # The uncertainty is component-scaled; it bounds the other norms only in order of magnitude.
-        uncertainty = points["reference_uncertainty"].fillna(0.0)
         return Curve(
             problem=problem,
             series=series,
@@ -147,7 +162,7 @@ class WorkPrecisionSet:
             cost=points[COSTS[cost][0]].to_numpy(),
             control=points["control"].to_numpy(),
             seed=points["seed"].fillna(0).to_numpy(),
-            below_reference=(points[error] <= uncertainty).to_numpy(),
+            uncertainty=points["reference_uncertainty"].fillna(0.0).to_numpy(),
             failures=_why(rows[~usable], error, cost),
         )
 

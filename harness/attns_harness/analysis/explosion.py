@@ -1,0 +1,37 @@
+"""Explosion rates over the step and over the noise in the training data, with Wilson intervals."""
+
+from typing import Literal
+
+from attns_harness.analysis.frames import Frame, pd
+from attns_harness.analysis.intervals import wilson
+
+COLUMNS = ["problem", "series", "control", "rate", "low", "high", "trajectories", "cells", "failed"]
+
+
+def explosion_rates(table: Frame, over: Literal["control", "noise", "train_trajectories"] = "control") -> Frame:
+    """Share of diverged trajectories of every series, all seeds together.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Prepared result rows.
+    over : {"control", "noise", "train_trajectories"}
+        What the curve runs over: step (or tolerance), noise, or size of the training set.
+
+    Returns
+    -------
+    DataFrame
+        ``trajectories`` counts those behind the rate; ``failed`` the cells that ended without a
+        solution (crash, timeout, ...), which are not in it.
+    """
+    rows = []
+    finished = table[table["state"].isin(("ok", "diverged")) & table["diverged_fraction"].notna()]
+    for (problem, name, value), cells in table.groupby(["problem", "series", over]):
+        solved = finished.loc[finished.index.intersection(cells.index)]
+        n = solved["n_trajectories"].fillna(1)
+        rate = wilson(float((solved["diverged_fraction"] * n).sum()), int(n.sum()))
+        rows.append({
+            "problem": problem, "series": name, over: value, "rate": rate.value, "low": rate.low, "high": rate.high,
+            "trajectories": rate.n, "cells": len(cells), "failed": len(cells) - len(solved),
+        })  # fmt: skip
+    return pd.DataFrame(rows, columns=[over if c == "control" else c for c in COLUMNS])

@@ -1,0 +1,96 @@
+"""Everything that is known about a run, computed once from its table: what every report shows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+from attns_harness.analysis.break_even import break_even
+from attns_harness.analysis.convergence import convergence
+from attns_harness.analysis.equal_error import classical_best, equal_cost, equal_error
+from attns_harness.analysis.explosion import explosion_rates
+from attns_harness.analysis.fairness import Check, fairness
+from attns_harness.analysis.frames import Frame
+from attns_harness.analysis.ranking import costs_at_errors, performance_profile, win_tie_loss
+from attns_harness.analysis.work_precision import WorkPrecisionSet
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A run's table with all analyses, each computed when first asked for.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Prepared result rows.
+    title : str
+    registry : Registry, optional
+        Where orders, tags, formulas and citations come from; analyses work without it.
+    """
+
+    table: Frame
+    title: str
+    registry: Any = None
+
+    @cached_property
+    def points(self) -> WorkPrecisionSet:
+        return WorkPrecisionSet.from_table(self.table, self.registry)
+
+    @cached_property
+    def error(self) -> str:
+        """The error column compared by: component-scaled l2 where there is one."""
+        return (self.points.errors() or ["error_l2_scaled"])[0]
+
+    @cached_property
+    def cost(self) -> str:
+        """Time where it was measured, right-hand-side evaluations else."""
+        return "time" if self.table["time_min_s"].notna().any() else "nfe"
+
+    @cached_property
+    def learned(self) -> set[str]:
+        return set(self.table.loc[self.table["learned"], "series"])
+
+    @cached_property
+    def equal_error(self) -> Frame:
+        return equal_error(self.points, error=self.error, cost=self.cost)
+
+    @cached_property
+    def classical_best(self) -> Frame:
+        return classical_best(self.points, error=self.error, cost=self.cost)
+
+    @cached_property
+    def equal_cost(self) -> Frame:
+        return equal_cost(self.points, error=self.error, cost=self.cost)
+
+    @cached_property
+    def break_even(self) -> Frame:
+        return break_even(self.points, error=self.error)
+
+    @cached_property
+    def orders(self) -> Frame:
+        return convergence(self.points, error=self.error)
+
+    @cached_property
+    def explosions(self) -> Frame:
+        return explosion_rates(self.table)
+
+    @cached_property
+    def fairness(self) -> list[Check]:
+        return fairness(self.table, self.registry)
+
+    @cached_property
+    def costs(self) -> Frame:
+        return costs_at_errors(self.points, error=self.error, cost=self.cost)
+
+    @cached_property
+    def profile(self) -> Frame:
+        return performance_profile(self.costs)
+
+    @cached_property
+    def ranking(self) -> Frame:
+        return win_tie_loss(self.costs, [s for s in self.costs.columns if s not in self.learned])
+
+    @property
+    def failures(self) -> Frame:
+        """Cells that are not ``ok``, with state and reason."""
+        return self.points.failures()
