@@ -37,13 +37,11 @@ def compute(outcome: Outcome) -> Mapping[str, float | None]:
     lanes = np.flatnonzero(~outcome.diverged)
     trusted = np.moveaxis(outcome.reference.u[1:], 1, 2).reshape(-1, equation.dim)
     found = np.moveaxis(outcome.solution.u[1:, :, lanes], 1, 2).reshape(-1, equation.dim).astype(np.float64)
+    few = min(len(found), len(trusted)) < FEWEST_STATES
+    if few or equation.lyapunov is None or equation.dim > LARGEST_DIMENSION:
+        return {"histogram_divergence": None}
     low, high = trusted.min(axis=0), trusted.max(axis=0)
-    if (
-        equation.lyapunov is None
-        or equation.dim > LARGEST_DIMENSION
-        or min(len(found), len(trusted)) < FEWEST_STATES
-        or not (high > low).all()
-    ):
+    if not (high > low).all():
         return {"histogram_divergence": None}
     p, q = _histogram(trusted, low, high), _histogram(found, low, high)
     return {"histogram_divergence": float(np.sum(p * np.log(p / q)))}
