@@ -113,7 +113,7 @@ class CorrectorModule(nn.Module):
             Needed where :attr:`needs_stages` says so.
         """
         dim, n = u.shape
-        parts = [] if self.offset is None else [self.offset]
+        parts: list[Tensor] = [] if self.offset is None else [self.offset]
         if self.weights is not None:
             parts.append(self.weights.flatten(1))
         readout = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]

@@ -137,7 +137,7 @@ def _array_field(equation: Equation, parameters: Any) -> _Field:
                 value = getattr(given, name)
                 if isinstance(default, tuple):
                     value = (
-                        torch.stack([torch.as_tensor(v) for v in value]).to(*reversed(key))
+                        torch.stack(list(value)).to(device=u.device, dtype=u.dtype)
                         if parameters is not None and value
                         else torch.tensor(value, dtype=u.dtype, device=u.device)
                     )
