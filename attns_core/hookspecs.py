@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from attns_core.method import AbstractMethod
     from attns_core.metric import Metric
     from attns_core.recipe import AbstractRecipe
+    from attns_core.report import Report
     from attns_core.solver import AbstractSolver
 
 PROJECT = "attns"
@@ -62,4 +63,10 @@ def attns_solvers() -> "Iterable[AbstractSolver]":
 @hookspec
 def attns_metrics() -> "Iterable[Metric]":
     """Metrics to register: columns of every result table."""
+    return ()
+
+
+@hookspec
+def attns_reports() -> "Iterable[Report]":
+    """Report formats to register: what ``attns report --format NAME`` writes."""
     return ()

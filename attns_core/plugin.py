@@ -27,6 +27,7 @@ KINDS = (
     Kind("backend", "attns_backends", "attns_core.backend", "AbstractBackend"),
     Kind("solver", "attns_solvers", "attns_core.solver", "AbstractSolver"),
     Kind("metric", "attns_metrics", "attns_core.metric", "Metric"),
+    Kind("report", "attns_reports", "attns_core.report", "Report"),
 )
 
 
