@@ -76,6 +76,8 @@ class Equation:
         mathtext understands; default: the traced right-hand side, which for a family shows one member.
     log_times : (float, float), optional
         First and last of the logarithmically spaced output times that suit a stiff transient.
+    period : callable, optional
+        ``period(params)`` -> period of the forcing, for maps over whole periods.
     least : mapping
         Smallest allowed value of a parameter, where there is one: ``{"n": 2}``.
 
@@ -104,6 +106,7 @@ class Equation:
     array_rhs: Callable[..., Any] | None = None
     latex: tuple[str, ...] = ()
     log_times: tuple[float, float] | None = None
+    period: Callable[[Params], float] | None = None
     least: Mapping[str, float] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 

@@ -27,10 +27,19 @@ def states(equation: Equation, seed: int, n: int = 3) -> Any:
     return u + 0.05 * np.where(scale > 0, scale, 0.1) * np.random.default_rng(seed).normal(size=u.shape)
 
 
+# Jacobians of families are checked on small members: their columns are all alike.
+SMALL: dict[str, dict[str, int]] = {
+    **{name: {"n": 8} for name in ("spring-chain", "lorenz-96", "burgers", "kuramoto-sivashinsky", "fput-chain")},
+    "k-link-pendulum": {"K": 3},
+    "stick-slip": {"masses": 2},
+    "fourier-potential": {"n_modes": 8},
+}
+
+
 @cache
-def compiled(name: str, what: str) -> Any:
+def compiled(equation: Equation, what: str) -> Any:
     """A traced program as a NumPy function of ``t``, components and parameters."""
-    traced = trace(REGISTRY.equation(name))
+    traced = trace(equation)
     return numpy_function(traced, getattr(traced, what))
 
 
@@ -39,8 +48,8 @@ def numpy_function(traced: Trace, program: Program) -> Any:
     return sp.lambdify([traced.t, *traced.u, *traced.p], list(program.outputs), cse=lambda _: shared)
 
 
-def call(name: str, what: str, t: float, u: Any) -> Any:
-    values = compiled(name, what)(t, *u, *REGISTRY.equation(name).p.numeric())
+def call(equation: Equation, what: str, t: float, u: Any) -> Any:
+    values = compiled(equation, what)(t, *u, *equation.p.numeric())
     return np.array([np.broadcast_to(v, u.shape[1:]) for v in values])
 
 
@@ -64,15 +73,17 @@ def test_traced_right_hand_side_equals_python(name: str, seed: int, t: float) ->
     equation = REGISTRY.equation(name)
     u = states(equation, seed)
     expected = equation.evaluate(t, u)
-    np.testing.assert_allclose(call(name, "program", t, u), expected, rtol=1e-11, atol=1e-11 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        call(equation, "program", t, u), expected, rtol=1e-11, atol=1e-11 * np.abs(expected).max()
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_jacobian_equals_finite_differences(name: str) -> None:
-    equation = REGISTRY.equation(name)
+    equation = REGISTRY.equation(name, **SMALL.get(name, {}))
     u = states(equation, 1, 2)
     dim, t = equation.dim, 0.3
-    jacobian = call(name, "jacobian_program", t, u).reshape(dim, dim, -1)
+    jacobian = call(equation, "jacobian_program", t, u).reshape(dim, dim, -1)
     for j in range(dim):
         step = np.zeros_like(u)
         step[j] = 2e-6 * (1e-2 + np.abs(u[j]))

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy as sp
+from attns_plugins.equations.hires import START
 from scipy.integrate import solve_ivp
 
 from attns_core import AttnsError, Equation, Problem, UnknownNameError, build_registry
@@ -46,6 +48,87 @@ def test_robertson_at_forty() -> None:
     equation = REGISTRY.equation("robertson")
     end = solve(equation, [1.0, 0.0, 0.0], 40.0, method="Radau", rtol=1e-10, atol=1e-14)
     np.testing.assert_allclose(end, [0.7158271, 9.185535e-6, 0.2841638], rtol=2e-6)
+
+
+def test_hires_reaches_the_published_state() -> None:
+    equation = REGISTRY.equation("hires")
+    end = solve(equation, START, equation.t_end, method="Radau", rtol=1e-9, atol=1e-13)
+    published = [0.7371312573325668e-3, 0.1442485726316185e-3, 0.5888729740967575e-4, 0.1175651343283149e-2]
+    np.testing.assert_allclose(end[:4], published, rtol=1e-5)
+
+
+def test_oregonator_repeats_itself() -> None:
+    equation = REGISTRY.equation("oregonator")
+
+    def after(t: float) -> Any:
+        return np.log(solve(equation, [1.0, 2.0, 3.0], t, method="Radau", rtol=1e-6, atol=1e-9))
+
+    # The published period of the limit cycle is about 302.86 for these constants.
+    np.testing.assert_allclose(after(330.0 + 302.86), after(330.0), atol=2e-2)
+
+
+def test_argon_starts_as_published() -> None:
+    equation = REGISTRY.equation("lennard-jones", spread=0.0)
+    energy = equation.invariant_values(0.0, equation.initial_states(0, 1))["energy"][0]
+    # Hairer, Lubich and Wanner: -1260.2 Boltzmann constants times kelvin; epsilon is 119.8.
+    assert energy * 119.8 == pytest.approx(-1260.2, rel=2e-3)
+
+
+def test_outer_planets_keep_their_years() -> None:
+    equation = REGISTRY.equation("outer-solar-system", spread=0.0)
+    u0 = equation.initial_states(0, 1)[:, 0]
+    after = solve(equation, u0, 4332.6, rtol=1e-10, atol=1e-10)
+    jupiter = [1, 7, 13]
+    relative, start = after[jupiter] - after[[0, 6, 12]], u0[jupiter] - u0[[0, 6, 12]]
+    # One sidereal year of Jupiter brings it back, but for what the other planets do to it.
+    assert np.linalg.norm(relative - start) < 0.05 * np.linalg.norm(start)
+
+
+def test_trap_derives_from_a_potential() -> None:
+    equation = REGISTRY.equation("quadrupole-trap")
+    jacobian = sp.Matrix(trace(equation).jacobian)
+    assert sp.simplify(jacobian[2, 1] - jacobian[3, 0]) == 0
+    # A quadrupole plus octupole field obeys Laplace's equation.
+    assert sp.simplify(jacobian[2, 0] + jacobian[3, 1]) == 0
+
+
+@pytest.mark.parametrize("name", ["driven-oscillator", "logistic-forced", "quadrupole-trap", "stick-slip"])
+def test_forcing_has_the_declared_period(name: str) -> None:
+    equation = REGISTRY.equation(name)
+    period, u = equation.period(equation.p), equation.initial_states(0, 5)
+    now = equation.evaluate(0.4, u)
+    np.testing.assert_allclose(equation.evaluate(0.4 + period, u), now, atol=1e-12)
+    assert np.abs(equation.evaluate(0.4 + period / 2, u) - now).max() > 1e-2
+
+
+def test_stick_slip_sticks_and_slips() -> None:
+    equation = REGISTRY.equation("stick-slip", masses=2)
+    p = equation.p
+    u0 = equation.initial_states(0, 1)[:, 0]
+    found = solve_ivp(
+        lambda t, y: equation.evaluate(t, y[:, None])[:, 0], (0.0, 40.0), u0, method="Radau", rtol=1e-7, max_step=0.05
+    )
+    on_belt = np.abs(found.y[2:] - p.belt) < 0.01
+    duration = np.diff(found.t)
+    for stuck in on_belt[:, :-1]:
+        assert 0.05 < duration[stuck].sum() / 40.0 < 0.95
+
+
+def test_ripples_are_drawn_from_their_seed() -> None:
+    first, again, other = (REGISTRY.equation("fourier-potential", n_modes=16, seed=s) for s in (1, 1, 2))
+    assert first.p == again.p
+    assert first.p.height != other.p.height
+    flat = REGISTRY.equation("fourier-potential", strength=0.0)
+    u = flat.initial_states(0, 4)
+    np.testing.assert_array_equal(flat.evaluate(0.0, u)[2:], -u[:2])
+
+
+def test_nonlinear_chain_becomes_linear() -> None:
+    equation = REGISTRY.equation("fput-chain", alpha=0.0, n=8)
+    site = np.arange(1, 9) / 9
+    mode = np.concatenate([np.sin(3 * np.pi * site), np.zeros(8)])[:, None]
+    frequency = 2 * np.sin(3 * np.pi / 18)
+    np.testing.assert_allclose(equation.evaluate(0.0, mode)[8:], -(frequency**2) * mode[:8], atol=1e-14)
 
 
 def test_shear_flow_nonlinearity_conserves_energy() -> None:

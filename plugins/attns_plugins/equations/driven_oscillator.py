@@ -42,6 +42,7 @@ DRIVEN_OSCILLATOR = Equation(
     sample=sample,
     params={"omega": 1.0, "zeta": 0.1, "force": 1.0, "drive": 1.5},
     exact=exact,
+    period=lambda p: 2.0 * np.pi / p.drive,
     t_end=20.0,
     dts=(0.2, 0.1, 0.05, 0.025),
     tags=frozenset({"linear", "oscillatory", "polynomial", "forced"}),

@@ -39,6 +39,7 @@ LOGISTIC_FORCED = Equation(
     sample=sample,
     params={"rate": 1.0, "crowding": 1.0, "season": 0.5, "omega": 2.0},
     exact=exact,
+    period=lambda p: 2.0 * np.pi / p.omega,
     t_end=8.0,
     dts=(0.2, 0.1, 0.05, 0.025),
     tags=frozenset({"polynomial", "forced"}),

@@ -6,6 +6,7 @@ import numpy as np
 
 from attns_core import Citation, Equation, Invariant, Params
 from attns_core.types import Array
+from attns_plugins.equations import gravity
 
 _N = 7
 _X = (3.0, 3.0, -1.0, -3.0, 2.0, -2.0, 2.0)
@@ -16,37 +17,18 @@ _VY = (0.0, 0.0, 0.0, -1.25, 1.0, 0.0, 0.0)
 
 def rhs(t: Any, u: Any, p: Any, m: Any) -> tuple[Any, ...]:
     x, y, v = u[:_N], u[_N : 2 * _N], u[2 * _N :]
-    ax: list[Any] = [0.0] * _N
-    ay: list[Any] = [0.0] * _N
-    for i in range(_N):
-        for j in range(i):
-            dx, dy = x[j] - x[i], y[j] - y[i]
-            squared = dx**2 + dy**2
-            inverse_cube = 1.0 / (squared * m.sqrt(squared))
-            gx, gy = dx * inverse_cube, dy * inverse_cube
-            ax[i], ay[i] = ax[i] + p.mass[j] * gx, ay[i] + p.mass[j] * gy
-            ax[j], ay[j] = ax[j] - p.mass[i] * gx, ay[j] - p.mass[i] * gy
+    ax, ay = gravity.accelerations((x, y), p.mass, m)
     return (*(v[i] for i in range(2 * _N)), *ax, *ay)
 
 
 def array_rhs(t: Any, u: Any, p: Any, xp: Any) -> Any:
     x, y, v = u[:_N], u[_N : 2 * _N], u[2 * _N :]
-    dx, dy = x[None] - x[:, None], y[None] - y[:, None]
-    squared = dx**2 + dy**2
-    # The diagonal, where a star meets itself, has dx = dy = 0: any finite factor yields no force.
-    apart = xp.where(squared == 0, xp.ones_like(squared), squared)
-    pull = p.mass[None, :, None] / (apart * xp.sqrt(apart))
-    return xp.concatenate([v, (pull * dx).sum(1), (pull * dy).sum(1)])
+    return xp.concatenate([v, *gravity.array_accelerations((x, y), p.mass, xp)])
 
 
 def energy(t: Any, u: Any, p: Any, m: Any) -> Any:
     x, y, vx, vy = u[:_N], u[_N : 2 * _N], u[2 * _N : 3 * _N], u[3 * _N :]
-    total: Any = 0.0
-    for i in range(_N):
-        total = total + p.mass[i] * (vx[i] ** 2 + vy[i] ** 2) / 2.0
-        for j in range(i):
-            total = total - p.mass[i] * p.mass[j] / m.sqrt((x[j] - x[i]) ** 2 + (y[j] - y[i]) ** 2)
-    return total
+    return gravity.kinetic((vx, vy), p.mass) + gravity.potential((x, y), p.mass, m)
 
 
 def angular_momentum(t: Any, u: Any, p: Any, m: Any) -> Any:
