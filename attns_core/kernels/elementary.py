@@ -31,9 +31,10 @@ SIN_LIMIT = {"float64": 1e13, "float32": 1e5}
 """Largest ``|x|`` for which the fast sine, cosine and tangent are valid."""
 
 _inline: Any = njit(error_model="numpy", forceinline=True)
+_intrinsic: Any = intrinsic
 
 
-@intrinsic
+@_intrinsic
 def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
     """``a * b + c`` rounded once."""
 
@@ -43,7 +44,7 @@ def fma(context: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, a, a), generate
 
 
-@intrinsic
+@_intrinsic
 def bits(context: Any, x: Any) -> Any:
     """The bit pattern of a double, as int64."""
 
@@ -53,7 +54,7 @@ def bits(context: Any, x: Any) -> Any:
     return types.int64(types.float64), generate
 
 
-@intrinsic
+@_intrinsic
 def from_bits(context: Any, q: Any) -> Any:
     """The double with a bit pattern."""
 
@@ -63,7 +64,7 @@ def from_bits(context: Any, q: Any) -> Any:
     return types.float64(types.int64), generate
 
 
-@intrinsic
+@_intrinsic
 def bits32(context: Any, x: Any) -> Any:
     """The bit pattern of a float, as int32."""
 
@@ -73,7 +74,7 @@ def bits32(context: Any, x: Any) -> Any:
     return types.int32(types.float32), generate
 
 
-@intrinsic
+@_intrinsic
 def from_bits32(context: Any, q: Any) -> Any:
     """The float with a bit pattern."""
 

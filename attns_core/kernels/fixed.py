@@ -107,9 +107,11 @@ class StagedLines:
                 out.line("y[x] = w[x]")
             with out.block("for m in range(starts[s], starts[s + 1], 4)"):
                 for q in range(4):
+                    # A slice of its own starts at zero: no check for negative indices in the loop.
                     out.line(f"o{q} = slots[m + {q}] * {dim} * L")
+                    out.line(f"k{q} = k[o{q} : o{q} + {dim} * L]")
                     out.line(f"a{q} = F(weights[m + {q}])")
-                terms = " + ".join(f"a{q} * k[o{q} + x]" for q in range(4))
+                terms = " + ".join(f"a{q} * k{q}[x]" for q in range(4))
                 with out.block("if m == starts[s]"), out.block(f"for x in range({dim} * L)"):
                     out.line(f"y[x] = {terms}")
                 with out.block("else"), out.block(f"for x in range({dim} * L)"):
@@ -125,9 +127,9 @@ class StagedLines:
                 out.lines(f"y{i} = y[{i} * L + l]" for i in self.used)
                 out.lines(self.lane)
                 out.lines(f"y[{dim + i} * L + l] = {self.results[i]}" for i in range(dim))
-            out.line(f"o = s * {dim} * L")
+            out.line(f"ks = k[s * {dim} * L : (s + 1) * {dim} * L]")
             with out.block(f"for x in range({dim} * L)"):
-                out.line(f"k[o + x] = y[{dim} * L + x]")
+                out.line(f"ks[x] = y[{dim} * L + x]")
 
 
 def staged_coefficients(a: Any, b: Any, c: Any, needed: Any) -> tuple[Any, ...]:

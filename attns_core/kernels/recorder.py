@@ -1,8 +1,9 @@
 """Recording a right-hand side: the operations it performs, in its author's order, each only once.
 
 The function is called with :class:`Value` objects that write down what is done to them. Equal
-operations on equal values are one node (value numbering), and nothing is reassociated, so that code
-emitted from the record rounds exactly as the function does on NumPy arrays.
+operations on equal values are one node (value numbering), and nothing is reassociated: code emitted
+from the record agrees with the function on NumPy arrays to round-off. The one liberty taken is that
+dividing by a parameter becomes multiplying by its reciprocal.
 """
 
 import math
@@ -54,6 +55,8 @@ class Graph:
         return self._known[key]
 
     def apply(self, name: str, *args: int) -> int:
+        if all(self.levels[a] == CONSTANT for a in args) and name in "+-*/" and (name != "/" or self.ops[args[1]][1][0]):
+            return self.constant(_BINARY[name](*(self.ops[a][1][0] for a in args)))
         return self.node(name, args, max(self.levels[a] for a in args))
 
     def constant(self, value: float) -> int:
@@ -261,7 +264,11 @@ def _binary(name: str, a: Any, b: Any) -> Any:
         return b
     if name in "*/" and _is(b, 1.0):
         return a
-    return Value(graph, graph.apply(name, _lift(graph, a).index, _lift(graph, b).index))
+    x, y = _lift(graph, a).index, _lift(graph, b).index
+    if name == "/" and graph.levels[x] == LANE and graph.levels[y] < LANE:
+        # One division per solve or step instead of one per trajectory; within a unit of rounding.
+        return Value(graph, graph.apply("*", x, graph.apply("/", graph.constant(1.0), y)))
+    return Value(graph, graph.apply(name, x, y))
 
 
 def _is(x: Any, value: float) -> bool:
