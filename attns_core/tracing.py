@@ -1,7 +1,9 @@
 """Tracing: one call of a right-hand side with symbols yields everything else that is derived from it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, final
 
@@ -13,6 +15,10 @@ from attns_core.errors import AttnsError
 from attns_core.identity import content_hash
 from attns_core.program import Assignment, Program, share
 from attns_core.traced import Scope, Traced, expression_of
+
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|phi|chi|psi|omega"
+)
 
 
 @final
@@ -160,13 +166,10 @@ class Trace:
 
     def latex_rows(self) -> tuple[str, ...]:
         """One ``\\dot{x} &= ...`` per component, definitions written out."""
-        names = {s: sp.Symbol(n) for s, n in zip(self.u, self.names, strict=True)}
-        names |= {
-            s: sp.Symbol(n.replace("[", "_").replace("]", ""))
-            for s, n in zip(self.p, self.parameter_names, strict=True)
-        }
+        names = {s: symbol_latex(n) for s, n in zip(self.u, self.names, strict=True)}
+        names |= {s: symbol_latex(n) for s, n in zip(self.p, self.parameter_names, strict=True)}
         return tuple(
-            rf"\dot{{{sp.latex(names[v])}}} &= {sp.latex(e.xreplace(names))}"
+            rf"\dot{{{names[v]}}} &= {sp.latex(_simple_numbers(e), symbol_names=names)}"
             for v, e in zip(self.u, self.rhs, strict=True)
         )
 
@@ -243,6 +246,25 @@ def _written_out(definitions: tuple[Assignment, ...], outputs: Sequence[Any]) ->
     for symbol, value in definitions:
         values[symbol] = value.xreplace(values)
     return tuple(e.xreplace(values) for e in outputs)
+
+
+def symbol_latex(name: str) -> str:
+    """LaTeX of a component's or parameter's name: ``theta_1`` and ``l0`` get indices, words stand upright."""
+    stem, _, index = re.sub(r"^([a-zA-Z]+?)(\d+)$", r"\1_\2", name.replace("[", "_").rstrip("]")).partition("_")
+    if len(stem) > 1:
+        stem = rf"\{stem}" if _GREEK.fullmatch(stem) else rf"\mathrm{{{stem}}}"
+    return f"{stem}_{{{index}}}" if index else stem
+
+
+def _simple_numbers(expression: Any) -> Any:
+    """Floats as formulas print them: 2 for 2.0, 1/3 for 0.333..., 1.71 as it is."""
+    simple = {}
+    for number in expression.atoms(sp.Float):
+        value = float(number)
+        ratio = Fraction(value).limit_denominator(12)
+        if float(ratio) == value and (ratio.denominator == 1 or len(repr(value)) > 8):
+            simple[number] = sp.Rational(ratio.numerator, ratio.denominator)
+    return expression.xreplace(simple)
 
 
 def _two_coloured(linked: Any, start: int, colour: list[int]) -> tuple[list[int], list[int]] | None:

@@ -25,6 +25,10 @@ def exact(t: float, u0: Array, p: Params) -> Array:
     return steady(t, p) + flow(t, p.omega, p.zeta) @ (u0 - steady(0.0, p))
 
 
+def period(p: Params) -> float:
+    return 2.0 * np.pi / p.drive
+
+
 def sample(p: Params, rng: np.random.Generator, n: int) -> Array:
     return rng.uniform(-1.0, 1.0, (2, n))
 
@@ -42,7 +46,7 @@ DRIVEN_OSCILLATOR = Equation(
     sample=sample,
     params={"omega": 1.0, "zeta": 0.1, "force": 1.0, "drive": 1.5},
     exact=exact,
-    period=lambda p: 2.0 * np.pi / p.drive,
+    period=period,
     t_end=20.0,
     dts=(0.2, 0.1, 0.05, 0.025),
     tags=frozenset({"linear", "oscillatory", "polynomial", "forced"}),

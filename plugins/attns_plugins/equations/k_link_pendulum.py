@@ -90,6 +90,11 @@ K_LINK_PENDULUM = Equation(
     t_end=20.0,
     dts=(0.1, 0.05, 0.025, 0.0125),
     tags=frozenset({"paper", "hamiltonian", "chaotic", "oscillatory"}),
+    latex=(
+        r"\sum_{j=1}^{K} A_{ij}\, \ddot{\theta}_j &= -g\, (K + 1 - i) \sin \theta_i"
+        r" - \sum_{j=1}^{K} w_{ij} \sin(\theta_i - \theta_j)\, \dot{\theta}_j^2",
+        r"A_{ij} &= w_{ij} \cos(\theta_i - \theta_j), \quad w_{ij} = K + 1 - \max(i, j)",
+    ),
     citation=Citation(
         key="lopes2017",
         authors="A. M. Lopes, J. A. Tenreiro Machado",

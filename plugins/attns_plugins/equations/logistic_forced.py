@@ -23,6 +23,10 @@ def exact(t: float, u0: Array, p: Params) -> Array:
     return 1.0 / (settled(t) + (1.0 / u0 - settled(0.0)) * np.exp(-p.rate * t))
 
 
+def period(p: Params) -> float:
+    return 2.0 * np.pi / p.omega
+
+
 def sample(p: Params, rng: np.random.Generator, n: int) -> Array:
     return rng.uniform(0.2, 2.0, (1, n))
 
@@ -39,7 +43,7 @@ LOGISTIC_FORCED = Equation(
     sample=sample,
     params={"rate": 1.0, "crowding": 1.0, "season": 0.5, "omega": 2.0},
     exact=exact,
-    period=lambda p: 2.0 * np.pi / p.omega,
+    period=period,
     t_end=8.0,
     dts=(0.2, 0.1, 0.05, 0.025),
     tags=frozenset({"polynomial", "forced"}),

@@ -72,6 +72,11 @@ NINE_MODE_SHEAR_FLOW = Equation(
     t_end=100.0,
     dts=(1.0, 0.5, 0.25, 0.125),
     tags=frozenset({"chaotic", "polynomial", "fluid"}),
+    latex=(
+        r"\dot{a}_i &= \frac{\beta^2}{Re}\, \delta_{i1} - \frac{d_i}{Re}\, a_i"
+        r" + \sum_{j,k} N_{ijk}\, a_j a_k, \quad \sum_{i,j,k} N_{ijk}\, a_i a_j a_k = 0",
+        r"\alpha &= 2 \pi / L_x, \quad \beta = \pi / 2, \quad \gamma = 2 \pi / L_z",
+    ),
     citation=Citation(
         key="moehlis2004",
         authors="J. Moehlis, H. Faisst, B. Eckhardt",

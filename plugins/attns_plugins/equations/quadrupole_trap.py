@@ -20,6 +20,10 @@ def rhs(t: Any, u: Any, p: Any, m: Any) -> tuple[Any, ...]:
     )
 
 
+def period(p: Params) -> float:
+    return np.pi
+
+
 def sample(p: Params, rng: np.random.Generator, n: int) -> Array:
     return rng.uniform([[-0.5], [-0.5], [-0.1], [-0.1]], [[0.5], [0.5], [0.1], [0.1]], (4, n))
 
@@ -37,7 +41,7 @@ QUADRUPOLE_TRAP = Equation(
     components=("x", "y", "v_x", "v_y"),
     sample=sample,
     params={"a": 0.02, "q": 0.3, "octupole": 0.1},
-    period=lambda p: np.pi,
+    period=period,
     t_end=20.0 * np.pi,
     dts=tuple(np.pi / n for n in (8, 16, 32, 64)),
     tags=frozenset({"separable", "oscillatory", "polynomial", "forced"}),

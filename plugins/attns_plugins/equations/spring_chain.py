@@ -81,6 +81,10 @@ SPRING_CHAIN = Equation(
     t_end=20.0,
     dts=(0.2, 0.1, 0.05, 0.025, 0.0125),
     tags=frozenset({"paper", "hamiltonian", "linear", "oscillatory", "polynomial", "separable"}),
+    latex=(
+        r"\dot{q}_i &= p_i / m_i",
+        r"\dot{p}_i &= -k_i (q_i - q_{i-1}) - k_{i+1} (q_i - q_{i+1}), \quad q_0 = q_{n+1} = 0",
+    ),
     citation=Citation(
         key="chen2020srnn",
         authors="Z. Chen, J. Zhang, M. Arjovsky, L. Bottou",

@@ -34,6 +34,10 @@ def rhs(t: Any, u: Any, p: Any, m: Any) -> tuple[Any, ...]:
     return (*(u[n + i] for i in range(n)), *(force[i] - drag[i] for i in range(n)))
 
 
+def period(p: Params) -> float:
+    return 2.0 * np.pi / p.omega
+
+
 def sample(p: Params, rng: np.random.Generator, n: int) -> Array:
     shape = (p.masses, n)
     return np.concatenate([rng.uniform(-1.0, 1.0, shape), rng.uniform(-0.5, 0.5, shape)])
@@ -62,7 +66,7 @@ STICK_SLIP = Equation(
         "eps": 1e-3,
     },
     least={"masses": 1, "eps": 1e-12},
-    period=lambda p: 2.0 * np.pi / p.omega,
+    period=period,
     t_end=20.0,
     dts=(0.1, 0.05, 0.025, 0.0125),
     tags=frozenset({"stiff", "events", "forced", "oscillatory"}),
