@@ -34,6 +34,8 @@ from attns_core.solver import AbstractSolver
 NOT_COUNTED = -1
 """The value of a counter that a solver does not keep; tables show it as empty."""
 
+_COUNTERS = ("n_steps", "nfe", "n_corrector", "n_rejected")
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +54,11 @@ class BlackBoxSolver(AbstractSolver):
     tags : frozenset of str
     title : str
     citation : Citation, optional
+
+    Notes
+    -----
+    The implementation is not called for a time span of length zero, nor for trajectories whose initial
+    state is not finite: the first is the initial state, the others stay what they are.
     """
 
     name: str
@@ -74,9 +81,18 @@ class BlackBoxSolver(AbstractSolver):
         reason = self.supports(problem, control)
         if reason is not None:
             raise AttnsError(f"{self.name} on {problem.equation.name}: {reason}")
-        parts = _single(problem) if self.per_trajectory else [problem]
+        sound = np.isfinite(problem.u0).all(axis=0)
+        if problem.t_save.size == 1 or not sound.any():
+            return lambda: _unsolved(problem)
+        solved = problem if sound.all() else replace(problem, u0=problem.u0[:, sound])
+        parts = _single(solved) if self.per_trajectory else [solved]
         runs = [self._prepare(part, control) for part in parts]
-        return lambda: _joined(self.name, problem, parts, [run() for run in runs])
+
+        def run() -> Solution:
+            solution = _joined(self.name, solved, parts, [call() for call in runs])
+            return solution if sound.all() else _with_lost(problem, sound, solution)
+
+        return run
 
     @property
     def trainable(self) -> bool:
@@ -151,14 +167,30 @@ def _single(problem: Problem) -> list[Problem]:
     return [replace(problem, u0=problem.u0[:, i : i + 1]) for i in range(problem.n)]
 
 
+def _unsolved(problem: Problem) -> Solution:
+    """The initial state for ever: of a time span of length zero, or of no finite trajectory at all."""
+    u = np.full((problem.t_save.size, *problem.u0.shape), np.nan)
+    u[0] = problem.u0
+    return Solution(t=problem.t_save, u=u, n_steps=0, nfe=0)
+
+
+def _with_lost(problem: Problem, sound: Any, solution: Solution) -> Solution:
+    """Put the trajectories that were not solved back where they belong."""
+    u = np.full((problem.t_save.size, *problem.u0.shape), np.nan, dtype=solution.u.dtype)
+    u[:, :, sound] = solution.u
+    u[0] = problem.u0
+    counters: dict[str, Any] = {}
+    for key in _COUNTERS:
+        counters[key] = np.zeros(problem.n, dtype=np.int64)
+        counters[key][sound] = getattr(solution, key)
+    return replace(solution, u=u, **counters)
+
+
 def _joined(name: str, problem: Problem, parts: list[Problem], results: list[Any]) -> Solution:
     solutions = [_as_solution(name, part, result) for part, result in zip(parts, results, strict=True)]
     if len(solutions) == 1:
         return solutions[0]
-    counters = {
-        key: np.concatenate([getattr(s, key) for s in solutions])
-        for key in ("n_steps", "nfe", "n_corrector", "n_rejected")
-    }
+    counters = {key: np.concatenate([getattr(s, key) for s in solutions]) for key in _COUNTERS}
     messages = {s.message: None for s in solutions if s.message}
     return Solution(
         t=problem.t_save,

@@ -128,6 +128,24 @@ def test_decorated_things_survive_pickling() -> None:
     assert pickle.loads(pickle.dumps(ten_line_euler)) is ten_line_euler
 
 
+def test_nothing_is_asked_of_it_that_has_no_answer(problem: Problem) -> None:
+    seen: list[int] = []
+
+    @black_box(name="counts-lanes")
+    def counts_lanes(problem: Any, control: Any) -> Any:
+        seen.append(problem.n)
+        return np.repeat(problem.u0[None], problem.t_save.size, axis=0)
+
+    u0 = problem.u0.copy()
+    u0[1, 1] = np.nan
+    solution = solve(Problem(equation=problem.equation, u0=u0, t_save=problem.t_save), counts_lanes, rtol=1e-3)
+    assert seen == [2]
+    assert np.isnan(solution.u[1:, :, 1]).all()
+    np.testing.assert_array_equal(solution.u[:, :, 2], np.repeat(u0[None, :, 2], 5, axis=0))
+    solve(Problem(equation=problem.equation, u0=u0, t_save=problem.t_save[:1]), counts_lanes, rtol=1e-3)
+    assert seen == [2]
+
+
 def test_what_cannot_solve_is_refused() -> None:
     class Nothing:
         pass

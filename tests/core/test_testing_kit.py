@@ -9,9 +9,11 @@ import pytest
 
 from attns_core import (
     AbstractSolver,
+    AttnsError,
     ButcherTableau,
     Citation,
     Equation,
+    FixedStep,
     Invariant,
     Solution,
     UnknownNameError,
@@ -59,6 +61,24 @@ def _solve(problem: Any, control: Any, **faults: Any) -> Solution:
     return Solution(t=problem.t_save, u=u, n_steps=steps + faults.get("miscount", 0), nfe=4 * steps)
 
 
+class Broken(AbstractSolver):
+    """A solver without the black box's protection, that cannot be pickled."""
+
+    name, tags = "broken", frozenset()
+
+    def __init__(self, faults: dict[str, Any]) -> None:
+        self.faults, self.unpicklable = faults, lambda: None
+
+    def supports(self, problem: Any, control: Any) -> str | None:
+        return None if isinstance(control, FixedStep) else "fixed steps only"
+
+    def prepare(self, problem: Any, control: Any) -> Any:
+        reason = self.supports(problem, control)
+        if reason is not None:
+            raise AttnsError(reason)
+        return lambda: _solve(problem, control, **self.faults)
+
+
 FAULTS: dict[str, dict[str, Any]] = {
     "dtype": {"dtype": np.float32},
     "determinism": {"counter": []},
@@ -76,10 +96,8 @@ FAULTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", FAULTS)
 def test_solver_checks_find_faults(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KIT_TEST", raising=False)
-    faults = FAULTS[name]
-    broken = black_box(name="broken", control="fixed")(lambda problem, control: _solve(problem, control, **faults))
     item = {c.name: c for c in checks_of("solver")}[name]
-    result = run_check(item, broken, CONTEXT)
+    result = run_check(item, Broken(FAULTS[name]), CONTEXT)
     assert result.status == "failed", f"{name} did not notice"
     assert result.reason
 

@@ -1,0 +1,73 @@
+"""numbalsoda: LSODA (C++) and DOP853 (Fortran), called with a C function pointer.
+
+Pitfalls handled here: the pointer's owner must outlive the call; parameters travel as a C array; where
+the integrator fails it returns what it has, and only the flag says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from attns_core import Adaptive, BlackBoxSolver, Citation, Problem, Solution
+from attns_core.black_box import NOT_COUNTED
+from attns_interop.library import missing, padded
+
+
+@final
+@dataclass(frozen=True)
+class NumbalsodaMethod:
+    """``lsoda`` or ``dop853``."""
+
+    method: str
+
+    def supports(self, problem: Problem, control: Adaptive) -> str | None:
+        return missing("numbalsoda", "numbalsoda")
+
+    def prepare(self, problem: Problem, control: Adaptive) -> Callable[[], Solution]:
+        import numbalsoda
+
+        integrate = getattr(numbalsoda, self.method)
+        f, p = problem.rhs("cfunc"), problem.equation.p.numeric()
+        limit = {"mxstep": control.max_steps} if self.method == "lsoda" else {}
+
+        def solve() -> Solution:
+            states, success = integrate(
+                f.address, problem.u0[:, 0].copy(), problem.t_save, data=p, rtol=control.rtol, atol=control.atol, **limit
+            )
+            message = "" if success else f"{self.method} reports failure"
+            # Rows after the failure are not written by the library; what it left there is not a solution.
+            good = len(states) if success else int(np.argmin(np.append(np.isfinite(states).all(axis=1), False)))
+            return Solution(
+                t=problem.t_save,
+                u=padded(problem, states[:good]),
+                n_steps=NOT_COUNTED,
+                nfe=NOT_COUNTED,
+                message=message,
+            )
+
+        return solve
+
+
+NUMBALSODA = tuple(
+    BlackBoxSolver(
+        name=f"numbalsoda-{method}",
+        title=title,
+        implementation=NumbalsodaMethod(method),
+        control="adaptive",
+        per_trajectory=True,
+        tags=frozenset({"numbalsoda", "interop", "adaptive", *tags}),
+        citation=Citation(
+            key="wogan2021numbalsoda",
+            authors="N. F. Wogan",
+            title="numbalsoda: LSODA and DOP853 callable from numba",
+            where="software",
+            year=2021,
+        ),
+    )
+    for method, title, tags in (
+        ("lsoda", "LSODA in C++, compiled right-hand side", ("stiff",)),
+        ("dop853", "DOP853 in Fortran, compiled right-hand side", ()),
+    )
+)
