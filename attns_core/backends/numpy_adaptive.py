@@ -161,7 +161,7 @@ def integrate(problem: Problem, control: Adaptive, dtype: Any, attempt: Attempt,
             active[target >= t_save.size] = False
             if last is None:
                 fresh = np.isin(np.arange(n), g) & active
-                k1 = np.where(fresh, f(t, u, fresh), k1)
+                k1 = np.where(fresh, f(t, u, fresh), k1) if fresh.any() else k1
             else:
                 k1[:, g] = last[:, good]
             # Rejected attempts.
