@@ -16,6 +16,7 @@ _STEPS = (
         label TEXT NOT NULL,
         spec TEXT NOT NULL,
         basis TEXT NOT NULL,
+        needs TEXT NOT NULL,
         state TEXT NOT NULL,
         reason TEXT NOT NULL,
         traceback TEXT,

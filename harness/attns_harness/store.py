@@ -69,7 +69,7 @@ class Store:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every cell's row, in the order of the tables."""
         for row in self._db.execute("SELECT * FROM cells WHERE listed = 1 ORDER BY position"):
-            yield _decoded(row, ("spec", "basis", "columns", "timing"))
+            yield _decoded(row, ("spec", "basis", "needs", "columns", "timing"))
 
     def states(self) -> dict[str, tuple[str, str, bool]]:
         """Point -> (state, cell id, whether timed) of every row."""
@@ -149,8 +149,8 @@ class Store:
                 self._db.execute("UPDATE cells SET listed = 1, position = ? WHERE point = ?", (position, planned.point))
                 if cell_id != planned.id and state == "not_run":
                     self._db.execute(
-                        "UPDATE cells SET cell_id = ?, basis = ? WHERE point = ?",
-                        (planned.id, strict_json(planned.basis), planned.point),
+                        "UPDATE cells SET cell_id = ?, basis = ?, needs = ? WHERE point = ?",
+                        (planned.id, strict_json(planned.basis), strict_json(planned.needs), planned.point),
                     )
                 elif cell_id != planned.id:
                     changed = _difference(self.basis(planned.point), planned.basis)
@@ -176,11 +176,12 @@ class Store:
                     )
                     continue
                 self._db.execute(
-                    "UPDATE cells SET cell_id = ?, basis = ?, state = ?, reason = ?, traceback = ?, output = ?, "
-                    "columns = ?, timing = NULL, seconds = ?, run = ?, environment = ? WHERE point = ?",
+                    "UPDATE cells SET cell_id = ?, basis = ?, needs = ?, state = ?, reason = ?, traceback = ?, "
+                    "output = ?, columns = ?, timing = NULL, seconds = ?, run = ?, environment = ? WHERE point = ?",
                     (
                         planned.id,
                         strict_json(planned.basis),
+                        strict_json(planned.needs),
                         outcome.state,
                         outcome.reason,
                         outcome.traceback,
@@ -241,8 +242,8 @@ class Store:
 
     def _insert(self, planned: PlannedCell, position: int) -> None:
         self._db.execute(
-            "INSERT INTO cells (point, cell_id, position, listed, label, spec, basis, state, reason, columns) "
-            "VALUES (?, ?, ?, 1, ?, ?, ?, 'not_run', '', '{}')",
+            "INSERT INTO cells (point, cell_id, position, listed, label, spec, basis, needs, state, reason, columns) "
+            "VALUES (?, ?, ?, 1, ?, ?, ?, ?, 'not_run', '', '{}')",
             (
                 planned.point,
                 planned.id,
@@ -250,6 +251,7 @@ class Store:
                 planned.cell.label,
                 strict_json(planned.cell.to_json()),
                 strict_json(planned.basis),
+                strict_json(planned.needs),
             ),
         )
 
@@ -307,6 +309,20 @@ def read_store(folder: str | Path) -> Store:
     if version != VERSION:
         raise AttnsError(f"{folder / JOURNAL} has schema {version}, this version reads {VERSION}; 'attns run' migrates")
     return Store(folder, connection)
+
+
+def owner_of(folder: Path) -> int | None:
+    """Process id of the run that owns a folder; None when nobody does."""
+    path = folder / LOCK
+    if not path.is_file():
+        return None
+    with open(path, encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(handle.read().strip() or 0)
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        return None
 
 
 def strict_json(value: Any) -> str:

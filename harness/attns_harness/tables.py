@@ -129,6 +129,19 @@ def read_results(run_dir: str | Path) -> pd.DataFrame:
         store.close()
 
 
+def read_samples(run_dir: str | Path) -> dict[str, list[float]]:
+    """Raw timings of a run folder: cell id -> seconds per call, in the order they were taken."""
+    store = read_store(run_dir)
+    try:
+        return {
+            row["cell_id"]: [float(v) for v in row["timing"]["values"]]
+            for row in store.rows()
+            if row["timing"] and "values" in row["timing"]
+        }
+    finally:
+        store.close()
+
+
 def export(store: Store) -> pd.DataFrame:
     """Write ``tables/results.parquet``, ``results.csv`` and ``environments.json``; returns the table."""
     table = frame(store)

@@ -1,0 +1,161 @@
+"""Solve one problem once: print counters, errors and time, and plot it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from attns_core.errors import AttnsError
+from attns_harness.cli._session import Session, console, print_json
+
+
+@click.command("solve")
+@click.argument("equation")
+@click.option("--solver", "solver_name", default="rk4", show_default=True, help="Method or black-box solver.")
+@click.option("--dt", type=float, help="Fixed step.")
+@click.option("--rtol", type=float, help="Relative tolerance of adaptive steps.")
+@click.option("--backend", default="numba", show_default=True)
+@click.option("--dtype", type=click.Choice(["float64", "float32"]), default="float64", show_default=True)
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Override a parameter; repeatable.")
+@click.option("--t-end", type=float, help="End of the time span [default: the equation's].")
+@click.option("--save-every", type=float, help="Distance of saved times [default: the equation's coarsest step].")
+@click.option("--trajectories", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--weights", type=click.Path(path_type=Path), help="Folder of trained weights.")
+@click.option("--reference/--no-reference", default=True, help="Compare with the reference solution.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Write a plot (SVG, PDF or PNG).")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
+@click.pass_obj
+def command(
+    session: Session,
+    equation: str,
+    solver_name: str,
+    dt: float | None,
+    rtol: float | None,
+    backend: str,
+    dtype: str,
+    params: tuple[str, ...],
+    t_end: float | None,
+    save_every: float | None,
+    trajectories: int,
+    seed: int,
+    weights: Path | None,
+    reference: bool,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Solve one problem once: print counters, errors and time, and plot it.
+
+    \b
+    Example:
+      attns solve henon-heiles --solver rk4 --dt 0.125 --plot orbit.svg
+    """
+    from attns_core.control import Adaptive, FixedStep, StepControl
+    from attns_core.problem import Problem
+    from attns_harness.worker import check_solution
+
+    registry = session.registry
+    found = registry.equation(equation, **parameters(params))
+    control: StepControl
+    if rtol is not None:
+        if dt is not None:
+            raise AttnsError("give either --dt (fixed steps) or --rtol (adaptive steps), not both")
+        control = Adaptive(rtol=rtol, atol=rtol)
+    else:
+        control = FixedStep(found.dts[0] if dt is None else dt)
+    problem = Problem.sample(found, n=trajectories, seed=seed, t_end=t_end, save_every=save_every)
+    solver = _solver(registry, solver_name, backend, dtype, weights, found, dt)
+    reason = solver.supports(problem, control)
+    if reason is not None:
+        raise AttnsError(f"{solver_name} on {equation}: {reason}")
+    started = time.perf_counter()
+    prepared = solver.prepare(problem, control)
+    solution = prepared()
+    first = time.perf_counter() - started
+    check_solution(solution, problem)
+    started = time.perf_counter()
+    solution = prepared()
+    again = time.perf_counter() - started
+    facts: dict[str, Any] = {
+        "equation": found.label,
+        "solver": solver.name,
+        "control": control.label(),
+        "trajectories": trajectories,
+        "t_end": problem.t_end,
+        "first_call_s": first,
+        "time_s": again,
+    }
+    facts |= _measured(problem, solution, registry) if reference else {}
+    if plot is not None:
+        _plot(problem, solution, plot, f"{found.title}: {solver.name}, {control.label()}")
+        facts["plot"] = str(plot)
+    if as_json:
+        print_json(facts)
+        return
+    out = console()
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        if value is not None:
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            out.print(f"{name:{width}s}  {shown}", markup=False, soft_wrap=True)
+
+
+def parameters(texts: tuple[str, ...]) -> dict[str, Any]:
+    """``("g=9.81", "n=4")`` -> values, whole numbers as int.
+
+    Raises
+    ------
+    AttnsError
+        For what is not ``NAME=NUMBER``.
+    """
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        try:
+            values[name] = int(value) if value.lstrip("+-").isdigit() else float(value)
+        except ValueError:
+            sign = ""
+        if not sign:
+            raise AttnsError(f"--param takes NAME=NUMBER, got {text!r}")
+    return values
+
+
+def _solver(
+    registry: Any, name: str, backend: str, dtype: str, weights: Path | None, equation: Any, dt: float | None
+) -> Any:
+    solver = registry.solver(name, backend=backend, dtype=dtype)
+    if weights is None:
+        return solver
+    from dataclasses import replace
+
+    from attns_core.solver import OneStepSolver
+    from attns_core.weights import load_weights
+
+    if not isinstance(solver, OneStepSolver):
+        raise AttnsError(f"--weights correct a method; {name!r} is a black box")
+    trained = load_weights(weights, equation=equation, method=solver.method, dt=equation.dts[0] if dt is None else dt)
+    return replace(solver, corrector=trained.corrector)
+
+
+def _measured(problem: Any, solution: Any, registry: Any) -> dict[str, Any]:
+    from attns_core.reference import make_reference
+    from attns_harness.measure import measure
+
+    outcome = measure(problem, solution, make_reference(problem), registry.all("metric"))
+    return {"state": outcome.state, **outcome.columns}
+
+
+def _plot(problem: Any, solution: Any, path: Path, title: str) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for i, name in enumerate(problem.equation.component_names[:6]):
+        axes.plot(solution.t, solution.u[:, i, 0], label=name)
+    axes.set(xlabel="t", title=title)
+    axes.legend(fontsize="small")
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise AttnsError(f"cannot write plot {str(path)!r}: {error}") from None
