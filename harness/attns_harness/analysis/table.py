@@ -1,6 +1,6 @@
 """The result table as analyses read it: typed, complete in its columns, with named problems and series.
 
-A *problem* is an equation over one time span, a *series* is everything of a row but its step and
+A *problem* is an equation with its parameters over one time span, a *series* is everything of a row but its step and
 seed: what becomes one curve of a work-precision diagram.
 """
 
@@ -28,6 +28,7 @@ TEXT = (
     "dtype",
     "input",
     "recipe",
+    "params",
 )
 NUMBERS = (
     "dt",
@@ -62,7 +63,6 @@ NUMBERS = (
     "train_seconds",
     "data_seconds",
     "held_out_relative_error",
-    "params",
     "operations",
 )
 AXES = ("corrector", "backend", "dtype", "train_trajectories", "noise", "recipe", "width", "input")
@@ -112,11 +112,11 @@ def prepare(table: Frame) -> Frame:
 
 
 def _problems(table: Frame) -> Column:
-    """Equation, with its time span where one equation is solved over several."""
-    spans = table.groupby("equation")["t_end"].nunique()
-    several = table["equation"].map(spans).fillna(0) > 1
-    spanned = table["equation"] + table["t_end"].map(lambda t: f", T={t:g}" if np.isfinite(t) else "")
-    return table["equation"].where(~several, spanned)
+    """Equation with its overridden parameters, and its time span where one equation has several."""
+    name = table["equation"].where(table["params"] == "", table["equation"] + "[" + table["params"] + "]")
+    several = name.map(table.groupby(name)["t_end"].nunique()).fillna(0) > 1
+    spanned = name + table["t_end"].map(lambda t: f", T={t:g}" if np.isfinite(t) else "")
+    return name.where(~several, spanned)
 
 
 def _series(table: Frame) -> Column:

@@ -1,0 +1,71 @@
+"""A run folder as one side of a judgement: raw timings, errors and divergence under comparable keys.
+
+Keys are made of coordinates, never of cell ids: two versions of the code answer the same question
+under different ids.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from attns_harness.analysis.frames import Frame
+from attns_harness.analysis.judge import Measured, Side
+from attns_harness.analysis.table import load_table
+from attns_harness.analysis.trial import BenchmarkGroup, Key, Trial
+from attns_harness.store import read_store
+
+
+def read_side(run_dir: Path, *, error: str = "error_l2_scaled") -> tuple[Side, dict[Key, str]]:
+    """The run as a side, and the cell behind every timing key.
+
+    Raises
+    ------
+    AttnsError
+        If the folder holds no run.
+    """
+    table = load_table(run_dir)
+    cells = {(*_key(row), f"seed {row.seed:g}"): row.cell_id for row in table.itertuples()}
+    return side_of(table, _timings(run_dir), error=error), cells
+
+
+def side_of(table: Frame, samples: dict[str, list[float]], *, error: str = "error_l2_scaled") -> Side:
+    """A side from prepared rows and raw timings (seconds per call) by cell id."""
+    trials: dict[Key, Trial] = {}
+    for row in table.itertuples():
+        if samples.get(row.cell_id):
+            trials[(*_key(row), f"seed {row.seed:g}")] = Trial(tuple(samples[row.cell_id]))
+    measured: dict[Key, Measured] = {}
+    keys = [_key(row) for row in table.itertuples()]
+    for key in sorted(set(keys)):
+        rows = table[[k == key for k in keys]]
+        ok = rows[rows["ok"] & rows[error].notna()]
+        solved = rows[rows["state"].isin(("ok", "diverged"))]
+        n = solved["n_trajectories"].fillna(1)
+        failed = rows.loc[~rows["state"].isin(("ok", "diverged")), "state"]
+        measured[key] = Measured(
+            errors=dict(zip(ok["seed"].fillna(0.0).tolist(), ok[error].tolist(), strict=True)),
+            uncertainty=float(ok["reference_uncertainty"].max()) if ok["reference_uncertainty"].notna().any() else 0.0,
+            diverged=round(float((solved["diverged_fraction"].fillna(0.0) * n).sum())),
+            trajectories=int(n.sum()),
+            state=str(failed.iloc[0]) if len(failed) else "ok",
+        )
+    return Side(BenchmarkGroup(trials), measured)
+
+
+def _key(row: object) -> Key:
+    """Coordinates that say what was asked, apart from the seed."""
+    control = f"{'rtol' if row.adaptive else 'dt'}={row.control:g}"  # type: ignore[attr-defined]
+    parts = [row.problem, row.solver, row.backend, row.dtype, row.recipe, control]  # type: ignore[attr-defined]
+    for name, text in (("train_trajectories", "{:g} traj."), ("noise", "noise {:g}"), ("n_trajectories", "n={:g}")):
+        value = getattr(row, name)
+        if np.isfinite(value):
+            parts.append(text.format(value))
+    return tuple(p for p in parts if p)
+
+
+def _timings(run_dir: Path) -> dict[str, list[float]]:
+    store = read_store(run_dir)
+    try:
+        return {row["cell_id"]: list((row["timing"] or {}).get("values", ())) for row in store.rows()}
+    finally:
+        store.close()
