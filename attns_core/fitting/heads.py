@@ -50,7 +50,13 @@ def value_stack(skeleton: TrainedCorrector, data: Dataset) -> Array:
 def fit_heads(
     corrector: Corrector, skeleton: TrainedCorrector, data: Dataset, *, ridges: tuple[float, ...] = RIDGES
 ) -> HeadFit:
-    """Fit a corrector's heads, the ridge chosen on held-out pairs."""
+    """Fit a corrector's heads, the ridge chosen on held-out pairs.
+
+    Raises
+    ------
+    AttnsError
+        If no pairs are held out, or there are fewer pairs than unknowns and no ridge.
+    """
     if not data.held_out.any() or data.held_out.all():
         raise AttnsError(f"{data.n} pairs leave none to hold out; use more trajectories or a longer t_end")
     if corrector.values != "none" and corrector.head == "shared":
@@ -64,15 +70,21 @@ def fit_heads(
     held_out, training, chosen = [], [], []
     # Without values all components share one design.
     for columns in [slice(None)] if not len(V) else [slice(i, i + 1) for i in range(data.dim)]:
-        F = design(phi, V[:, columns], corrector.offset)
         Y = target[:, columns]
+        if not Y.any():
+            solved.append(np.zeros((phi.shape[1] * (len(V) + corrector.offset), Y.shape[1])))
+            held_out.append(np.zeros(Y.shape[1]))
+            training.append(np.zeros(Y.shape[1]))
+            chosen.append(np.full(Y.shape[1], ridges[-1]))
+            continue
+        F = design(phi, V[:, columns], corrector.offset)
         norm = np.sqrt(np.mean(F[~va] ** 2, axis=0))
         F /= np.where(norm > 0, norm, 1.0)
         factor = Factor.of(F[~va], Y[~va])
         path = factor.path()
         ridge, error = choose_ridge(path, F[va], Y[va], ridges)
         training.append(np.mean((F[~va] @ solve_each(path, ridge) - Y[~va]) ** 2, axis=0))
-        final = solve_each(factor.plus(F[va], Y[va]).path(), ridge)
+        final = factor.plus(F[va], Y[va]).solve_each(ridge)
         solved.append(final / np.where(norm > 0, norm, 1.0)[:, None])
         held_out.append(error)
         chosen.append(ridge)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from attns_core.errors import AttnsError
 from attns_core.types import Array
@@ -44,6 +45,23 @@ class Factor:
         """The factor with further rows."""
         more = Factor.of(np.vstack([self.R, F]), np.vstack([self.Y, Y]))
         return Factor(more.R, more.Y, self.rows + F.shape[0])
+
+    def solve_each(self, ridge: Array) -> Array:
+        """Coefficients with one known ridge per output, shape (columns, outputs); cheaper than a path."""
+        if np.any(ridge == 0):
+            return solve_each(self.path(), ridge)
+        top, columns = float(np.linalg.norm(self.R, 2)) if self.R.any() else 0.0, self.R.shape[1]
+        if top == 0:
+            return np.zeros((columns, ridge.size))
+        out = np.empty((columns, ridge.size))
+        for value in set(ridge.tolist()):
+            mine = ridge == value
+            padded = Factor.of(
+                np.vstack([self.R, np.sqrt(value) * top * np.eye(columns)]),
+                np.vstack([self.Y[:, mine], np.zeros((columns, int(mine.sum())))]),
+            )
+            out[:, mine] = solve_triangular(padded.R, padded.Y)
+        return out
 
     def path(self) -> "Path":
         """Everything needed to solve for any ridge at the cost of a product."""

@@ -15,11 +15,12 @@ from attns_core.types import Array
 @final
 @dataclass(frozen=True, eq=False)
 class _Heads:
-    """Shared weights ``w`` (n_values * n_features,), offsets ``a`` (n_features, dim) and their ridge."""
+    """Shared weights ``w`` (n_values * n_features,), offsets ``a`` (n_features, dim) and their ridges."""
 
     w: Array
     a: Array
     ridge: float
+    offset_ridge: Array
 
 
 def fit_shared(corrector: Corrector, skeleton: TrainedCorrector, data: Dataset, ridges: tuple[float, ...]) -> HeadFit:
@@ -38,7 +39,8 @@ def fit_shared(corrector: Corrector, skeleton: TrainedCorrector, data: Dataset, 
 
     first = _fit(phi, V, target, ~va, va, ridges, corrector.offset)
     held_out, training = (float(np.mean(_residual(phi, V, target, first, m) ** 2)) for m in (va, ~va))
-    last = _fit(phi, V, target, np.ones_like(va), va, (first.ridge,), corrector.offset)
+    everything = np.ones_like(va)
+    last = _fit(phi, V, target, everything, va, (first.ridge,), corrector.offset, first.offset_ridge)
     trained = replace(
         skeleton,
         offset=last.a / norm[:, None] * scale if corrector.offset else None,
@@ -52,8 +54,17 @@ def fit_shared(corrector: Corrector, skeleton: TrainedCorrector, data: Dataset, 
     )
 
 
-def _fit(phi: Array, V: Array, target: Array, mask: Any, check: Any, ridges: tuple[float, ...], offset: bool) -> _Heads:
-    """Heads fitted on ``mask`` with the ridge that is best on ``check``."""
+def _fit(
+    phi: Array,
+    V: Array,
+    target: Array,
+    mask: Any,
+    check: Any,
+    ridges: tuple[float, ...],
+    offset: bool,
+    offset_ridge: Array | None = None,
+) -> _Heads:
+    """Heads fitted on ``mask`` with the ridges that are best on ``check``, or those of the offsets given."""
     rows = phi[mask]
     basis = np.linalg.qr(rows)[0] if offset else rows[:, :0]
     factor: Factor | None = None
@@ -66,12 +77,14 @@ def _fit(phi: Array, V: Array, target: Array, mask: Any, check: Any, ridges: tup
     best, least = None, np.inf
     for ridge in ridges:
         w = path.solve(ridge)[:, 0]
-        heads = _Heads(w, np.zeros((phi.shape[1], V.shape[1])), ridge)
+        heads = _Heads(w, np.zeros((phi.shape[1], V.shape[1])), ridge, np.empty(0))
         if offset:
             left = _residual(phi, V, target, heads, np.ones_like(mask))
             offsets = Factor.of(rows, left[mask]).path()
-            chosen, _ = choose_ridge(offsets, phi[check], left[check], ridges)
-            heads = replace(heads, a=solve_each(offsets, chosen))
+            chosen = offset_ridge
+            if chosen is None:
+                chosen, _ = choose_ridge(offsets, phi[check], left[check], ridges)
+            heads = replace(heads, a=solve_each(offsets, chosen), offset_ridge=chosen)
         error = float(np.mean(_residual(phi, V, target, heads, check) ** 2))
         if best is None or error < least:
             best, least = heads, error

@@ -2,9 +2,13 @@
 
 from attns_core import hookimpl
 from attns_core.recipe import AbstractRecipe
+from attns_plugins.recipes.adam import ADAM
+from attns_plugins.recipes.adam_published import ADAM_PUBLISHED
 from attns_plugins.recipes.lsq import LSQ
+from attns_plugins.recipes.rollout import ROLLOUT
+from attns_plugins.recipes.varpro_lm import VARPRO_LM
 
-RECIPES: tuple[AbstractRecipe, ...] = (LSQ,)
+RECIPES: tuple[AbstractRecipe, ...] = (ADAM, ADAM_PUBLISHED, LSQ, ROLLOUT, VARPRO_LM)
 
 
 @hookimpl

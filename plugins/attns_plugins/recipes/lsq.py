@@ -10,7 +10,7 @@ from attns_core.dataset import Dataset
 from attns_core.fitting.heads import HeadFit, fit_heads
 from attns_core.fitting.low_rank import compress
 from attns_core.fitting.ridge import RIDGES
-from attns_core.fitting.selection import candidate_inputs, thinned
+from attns_core.fitting.selection import candidate_inputs, some_components, thinned
 from attns_core.fitting.skeleton import skeleton
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
@@ -27,8 +27,10 @@ class LeastSquares(AbstractRecipe):
         Feature bandwidths to choose from (networks only).
     ridges : tuple of float
         Ridges to choose from, relative to the largest singular value squared; ``(0,)`` for none.
-    select_pairs, max_pairs : int
-        Pairs used while choosing, and for the final fit.
+    select_pairs, select_components : int
+        Pairs and components used while choosing.
+    max_pairs : int
+        Pairs of the final fit.
     """
 
     name: str = field(default="lsq", init=False)
@@ -36,11 +38,12 @@ class LeastSquares(AbstractRecipe):
     bandwidths: tuple[float, ...] = (0.0125, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
     ridges: tuple[float, ...] = RIDGES
     select_pairs: int = 4000
+    select_components: int = 6
     max_pairs: int = 12000
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
         start = time.perf_counter()
-        small = thinned(dataset, self.select_pairs, seed)
+        small = some_components(thinned(dataset, self.select_pairs, seed), self.select_components)
         grid = [(name, b) for name in candidate_inputs(corrector, dataset) for b in self._bandwidths(corrector)]
         best: tuple[float, str, float] | None = None
         curve = []

@@ -1,0 +1,91 @@
+"""Variable-projection Levenberg-Marquardt: trained features for networks of one hidden layer."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from attns_core.corrector import Corrector
+from attns_core.dataset import Dataset
+from attns_core.fitting.heads import fit_heads
+from attns_core.fitting.ridge import RIDGES
+from attns_core.fitting.selection import candidate_inputs, thinned
+from attns_core.fitting.skeleton import skeleton
+from attns_core.fitting.varpro import train_features
+from attns_core.options import replace_options
+from attns_core.recipe import AbstractRecipe, Fit, Progress
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class VariableProjection(AbstractRecipe):
+    """Input and starting bandwidth by least squares, then the hidden layer by Levenberg-Marquardt.
+
+    Parameters
+    ----------
+    iterations : int
+        Most Levenberg-Marquardt steps.
+    patience : int
+        Steps without a better held-out error before the search ends.
+    bandwidths : tuple of float
+        Starting bandwidths, chosen by a least-squares fit on held-out pairs.
+    pairs : int
+        Pairs that the features are trained on.
+    max_pairs : int
+        Pairs of the final least-squares fit of the heads.
+    """
+
+    name: str = field(default="varpro-lm", init=False)
+    title: str = field(default="Variable-projection Levenberg-Marquardt", init=False)
+    iterations: int = 60
+    patience: int = 15
+    bandwidths: tuple[float, ...] = (0.05, 0.25, 1.0)
+    ridges: tuple[float, ...] = RIDGES
+    pairs: int = 4000
+    max_pairs: int = 12000
+
+    def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
+        start = time.perf_counter()
+        data = thinned(dataset, self.pairs, seed)
+        found = []
+        for name in candidate_inputs(corrector, dataset):
+            for bandwidth in self.bandwidths:
+                features = skeleton(corrector, data, name, bandwidth=bandwidth, seed=seed)
+                found.append((fit_heads(corrector, features, data, ridges=self.ridges).held_out, bandwidth, features))
+        _, bandwidth, features = min(found, key=lambda entry: entry[0])
+        curve = []
+
+        def report(iteration: int, training: float, held_out: float) -> None:
+            seconds = time.perf_counter() - start
+            curve.append((seconds, training, held_out))
+            if progress is not None:
+                left = seconds / iteration * (self.iterations - iteration)
+                text = f"iteration {iteration}/{self.iterations}, loss {training:.2e}, held-out {held_out:.2e}"
+                progress(iteration / self.iterations, f"{text}, at most {left:.0f} s left")
+
+        features = train_features(
+            corrector, features, data, iterations=self.iterations, patience=self.patience, report=report
+        )
+        heads = fit_heads(corrector, features, thinned(dataset, self.max_pairs, seed), ridges=self.ridges)
+        seconds = time.perf_counter() - start
+        curve.append((seconds, heads.training, heads.held_out))
+        return Fit(
+            trained=heads.trained,
+            seconds=seconds,
+            curve=tuple(curve),
+            chosen={
+                "input": features.input,
+                "bandwidth": bandwidth,
+                "iterations": len(curve) - 1,
+                "ridge": heads.ridge.tolist(),
+            },
+            held_out=heads.held_out,
+        )
+
+    def with_options(self, **options: Any) -> "VariableProjection":
+        return replace_options(self, f"recipe {self.name!r}", options)
+
+    def identity(self) -> dict[str, Any]:
+        return {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "title"}
+
+
+VARPRO_LM = VariableProjection()
