@@ -22,7 +22,7 @@ _ARRAYS = ("t", "u", "gap", "valid_time")
 def load(folder: Path, key: str) -> Reference | None:
     """The stored reference, or None if there is none that passes its checksum."""
     try:
-        with np.load(_path(folder, key), allow_pickle=False) as file:
+        with _path(folder, key).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in _ARRAYS}
             metadata = json.loads(str(file["metadata"]))
         if metadata["key"] != key or metadata["sha256"] != _checksum(arrays):
