@@ -169,8 +169,8 @@ class Trace:
         names = {s: symbol_latex(n) for s, n in zip(self.u, self.names, strict=True)}
         names |= {s: symbol_latex(n) for s, n in zip(self.p, self.parameter_names, strict=True)}
         return tuple(
-            rf"\dot{{{names[v]}}} &= {sp.latex(_simple_numbers(e), symbol_names=names)}"
-            for v, e in zip(self.u, self.rhs, strict=True)
+            f"{symbol_latex(n, 'dot')} &= {sp.latex(_simple_numbers(e), symbol_names=names, fold_frac_powers=True)}"
+            for n, e in zip(self.names, self.rhs, strict=True)
         )
 
 
@@ -248,11 +248,12 @@ def _written_out(definitions: tuple[Assignment, ...], outputs: Sequence[Any]) ->
     return tuple(e.xreplace(values) for e in outputs)
 
 
-def symbol_latex(name: str) -> str:
+def symbol_latex(name: str, accent: str = "") -> str:
     """LaTeX of a component's or parameter's name: ``theta_1`` and ``l0`` get indices, words stand upright."""
     stem, _, index = re.sub(r"^([a-zA-Z]+?)(\d+)$", r"\1_\2", name.replace("[", "_").rstrip("]")).partition("_")
     if len(stem) > 1:
         stem = rf"\{stem}" if _GREEK.fullmatch(stem) else rf"\mathrm{{{stem}}}"
+    stem = rf"\{accent}{{{stem}}}" if accent else stem
     return f"{stem}_{{{index}}}" if index else stem
 
 
