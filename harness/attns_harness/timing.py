@@ -26,13 +26,13 @@ def sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
         ``values`` in seconds per call, ``loops`` calls per value, ``warmups`` (discarded), and the
         columns made of them.
     """
-    with _threads(timing.threads):
-        gc.collect()
-        gc.disable()
-        try:
-            return _sample(call, timing)
-        finally:
-            gc.enable()
+    # The youngest generation only: a full collection takes longer than most cells.
+    gc.collect(0)
+    gc.disable()
+    try:
+        return _sample(call, timing)
+    finally:
+        gc.enable()
 
 
 def _sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
@@ -98,9 +98,3 @@ def _timed(call: Callable[[], Any], loops: int) -> float:
 def _precise(values: list[float], precision: float) -> bool:
     error = statistics.stdev(values) / len(values) ** 0.5
     return error < precision * statistics.median(values)
-
-
-def _threads(count: int) -> Any:
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=count)
