@@ -9,15 +9,18 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.backend import AbstractBackend, PreparedSolve
+from attns_core.backends.numba_corrector import corrector_form, corrector_tables
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.corrector import TrainedCorrector
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.kernels import fixed
 from attns_core.kernels.cache import load_kernel
+from attns_core.kernels.corrected import corrected as corrected_steps
+from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
 from attns_core.kernels.recorder import Graph, record
-from attns_core.kernels.step import runge_kutta_step, splitting_step
+from attns_core.kernels.step import Step, runge_kutta_step, splitting_step
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
 from attns_core.problem import Problem
 from attns_core.solution import Solution
@@ -75,8 +78,6 @@ class NumbaBackend(AbstractBackend):
             return f"the numba backend has no step for {type(method).__name__}"
         if isinstance(control, Adaptive):
             return "the numba backend has fixed steps only"
-        if corrector is not None:
-            return "the numba backend has no corrected steps"
         return None
 
     def prepare(
@@ -91,17 +92,20 @@ class NumbaBackend(AbstractBackend):
         counts = np.asarray(problem.steps_per_save(control), dtype=np.int64)
         graph = recorded(problem.equation)
         whole = self._is_fused(graph, method)
-        # A single trajectory stays in scalars, which only whole steps can.
-        lanes = 1 if problem.n == 1 and whole else self.lanes
+        corrected = corrector is not None and corrector.active
+        # A single trajectory stays in scalars, which only bare whole steps can.
+        lanes = 1 if problem.n == 1 and whole and not corrected else self.lanes
 
         def generate(exact: bool) -> Generated:
             form = Form(dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact)
-            return _fixed_kernel(problem, method, graph, form, whole)
+            return _fixed_kernel(problem, method, corrector if corrected else None, graph, form, whole)
 
         tables: tuple[Any, ...] = ()
         if isinstance(method, ExplicitRungeKutta) and not whole:
             t = method.tableau
             tables = fixed.staged_coefficients(t.a, t.b, t.c, t.needed)
+        if corrector is not None and corrected:
+            tables += corrector_tables(corrector, problem.equation.dim, dtype)
         generated = generate(False)
         c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
         kernel = load_kernel(generated.source, ENTRY)
@@ -128,6 +132,7 @@ class NumbaBackend(AbstractBackend):
                 u=out,
                 n_steps=n_steps,
                 nfe=n_steps * _evaluations(method),
+                n_corrector=n_steps if corrected else 0,
                 extra={
                     "threads": used,
                     "fastmath": self.fastmath,
@@ -147,16 +152,26 @@ class NumbaBackend(AbstractBackend):
         return _operations(graph, method) <= _FUSED_OPERATIONS
 
 
-def _fixed_kernel(problem: Problem, method: AbstractMethod, graph: Graph, form: Form, whole: bool) -> Generated:
+def _fixed_kernel(
+    problem: Problem,
+    method: AbstractMethod,
+    corrector: TrainedCorrector | None,
+    graph: Graph,
+    form: Form,
+    whole: bool,
+) -> Generated:
+    step: Step | StagedLines
     if isinstance(method, Splitting):
         halves = _halves(problem.equation)
         assert halves is not None
-        return fixed.fused(splitting_step(graph, method.drift, method.kick, halves, form), form)
-    assert isinstance(method, ExplicitRungeKutta)
-    t = method.tableau
-    if whole:
-        return fixed.fused(runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form), form)
-    return fixed.staged(graph, form)
+        step = splitting_step(graph, method.drift, method.kick, halves, form)
+    else:
+        assert isinstance(method, ExplicitRungeKutta)
+        t = method.tableau
+        step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form) if whole else StagedLines(graph, form)
+    if corrector is not None:
+        return corrected_steps(step, corrector_form(corrector, problem.equation.dim, method), form)
+    return fixed.staged(step, form) if isinstance(step, StagedLines) else fixed.fused(step, form)
 
 
 def _halves(equation: Equation) -> tuple[tuple[int, ...], tuple[int, ...]] | None:

@@ -52,14 +52,12 @@ def fused(step: Step, form: Form) -> Generated:
     return Generated(out.text(), tuple(step.emitter.constants.parameters))
 
 
-def staged(graph: Graph, form: Form) -> Generated:
+def staged(stages: "StagedLines", form: Form) -> Generated:
     """The same for any explicit tableau, with the tableau's arrays as further arguments.
 
     ``solve(initial, out, t_save, counts, dt, c, first, last, starts, slots, weights, times, needed)``
     """
-    emitter = Emitter(graph, form.function)
-    dim = len(graph.outputs)
-    stages = StagedLines(emitter)
+    dim, emitter = stages.dim, stages.emitter
     out = begin(form)
     out.line(decorator(form))
     tableau = "starts, slots, weights, times, needed"
@@ -82,8 +80,8 @@ def staged(graph: Graph, form: Form) -> Generated:
 class StagedLines:
     """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``."""
 
-    def __init__(self, emitter: Emitter) -> None:
-        graph = emitter.graph
+    def __init__(self, graph: Graph, form: Form) -> None:
+        self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
         self.used = sorted({graph.ops[i][1][0] for i in graph.needed(graph.outputs) if graph.ops[i][0] == "u"})

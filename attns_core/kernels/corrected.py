@@ -1,0 +1,433 @@
+r"""Corrected fixed steps: ``u1 = (u + S) + C`` with the correctors' one formula.
+
+The form of a corrector decides the code; its numbers travel in arrays, so that neither retraining nor
+another width compiles anything. After the method's step, a block's lanes hold the standardised
+inputs, the values (mixed stages) and accumulators; hidden units are the outer loop, lanes the inner
+one, and each unit's activation is used up where it is computed: nothing of the hidden layer is stored.
+Layers before the last, and last layers with many inputs or outputs, are matrix products instead.
+"""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from attns_core.kernels.fixed import StagedLines, load, store
+from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator
+from attns_core.kernels.source import Source
+from attns_core.kernels.step import Step
+
+FUSED_LIMIT = 128
+"""Inputs plus outputs of the last layer up to which it is fused with its activation."""
+
+_ACTIVATIONS = {
+    "identity": "{z}",
+    "sine": "{sin}({z})",
+    "tanh": "{tanh}({z})",
+    "silu": "{z} / (one + {exp}(-{z}))",
+    "rational": "(r0 + {z} * (r1 + {z} * (r2 + {z} * r3))) / (r4 + {z} * (r5 + {z} * r6))",
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class CorrectorForm:
+    """What of a corrector is compiled in.
+
+    Parameters
+    ----------
+    inputs : tuple of (str, int, int)
+        One per input: ``("u", 0, i)``, ``("S", 0, i)`` or ``("k", stage, i)``.
+    linear : bool
+    activations : tuple of str
+        One per hidden layer.
+    last_inputs : int
+        Inputs of the last layer.
+    monomials : bool
+    offset : bool
+    values : tuple of tuple of int
+        The stages that each value mixes.
+    shared : bool
+        One set of weights for all components.
+    bound, clip : bool
+    """
+
+    inputs: tuple[tuple[str, int, int], ...]
+    linear: bool
+    activations: tuple[str, ...]
+    last_inputs: int
+    monomials: bool
+    offset: bool
+    values: tuple[tuple[int, ...], ...]
+    shared: bool
+    bound: bool
+    clip: bool
+
+    def outputs(self, dim: int) -> int:
+        """Accumulators: offsets, then weights value by value."""
+        return (dim if self.offset else 0) + len(self.values) * (1 if self.shared else dim)
+
+    def is_fused(self, dim: int) -> bool:
+        """Whether the last layer is fused with its activation rather than a matrix product."""
+        return self.last_inputs + self.outputs(dim) <= FUSED_LIMIT
+
+
+ARGUMENTS = "mean, rscale, constant, linear, heads, mix, limits, layers, shapes, parents, variables"
+
+
+@final
+@dataclass(frozen=True)
+class _Layout:
+    """Row offsets of the regions in a block's one work array."""
+
+    dim: int
+    form: CorrectorForm
+
+    @property
+    def increment(self) -> int:
+        return self.dim
+
+    @property
+    def inputs(self) -> int:
+        return 2 * self.dim
+
+    @property
+    def values(self) -> int:
+        return self.inputs + len(self.form.inputs)
+
+    @property
+    def accumulators(self) -> int:
+        return self.values + len(self.form.values) * self.dim
+
+    @property
+    def rows(self) -> int:
+        return self.accumulators + self.form.outputs(self.dim)
+
+
+def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) -> Generated:
+    """``solve(initial, out, t_save, counts, dt, c, first, last, [tableau,] corrector arrays)``."""
+    dim = step.dim
+    layout = _Layout(dim, corrector)
+    staged = isinstance(step, StagedLines)
+    out = begin(form)
+    if "fsnet" in corrector.activations:
+        _bump(out, form)
+    out.line(decorator(form))
+    tableau = "starts, slots, weights, times, needed, " if staged else ""
+    with out.block(f"def {ENTRY}(initial, out, t_save, counts, dt, c, first, last, {tableau}{ARGUMENTS})"):
+        out.line("n = initial.shape[1]")
+        out.lines(step.emitter.constants.prologue())
+        if staged:
+            step.prologue(out)
+        else:
+            out.lines(step.prologue)
+        out.line(f"w = np.empty({layout.rows} * L, dtype=F)")
+        _prologue(out, corrector, layout)
+        with out.block("for block in range(first, last)"):
+            load(out, dim)
+            with out.block("for i in range(counts.size)"):
+                with out.block("for j in range(counts[i])"):
+                    out.line("t = t_save[i] + j * dt")
+                    if staged:
+                        step.step(out)
+                        with out.block("for l in range(L)"):
+                            _gather_staged(out, layout)
+                            _inputs(out, layout)
+                    else:
+                        out.lines(step.time)
+                        with out.block("for l in range(L)"):
+                            out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
+                            out.lines(step.lane)
+                            names = {(s, i): name for s, row in step.stages.items() for i, name in enumerate(row)}
+                            used = {(s, i) for kind, s, i in corrector.inputs if kind == "k"}
+                            used |= {(s, i) for row in corrector.values for s in row for i in range(dim)}
+                            out.lines(f"k{s}_{i} = {names.get((s, i), 'zero')}" for s, i in sorted(used))
+                            _inputs(out, layout)
+                    _evaluate(out, corrector, layout, form)
+                    with out.block("for l in range(L)"):
+                        _apply(out, corrector, layout, form)
+                store(out, dim, "i + 1")
+    return Generated(out.text(), tuple(step.emitter.constants.parameters))
+
+
+def _bump(out: Source, form: Form) -> None:
+    out.line('@njit(error_model="numpy", forceinline=True)')
+    with out.block("def bump(a1, a2, a3, z)"):
+        out.line(f"s = F(1) / (F(1) + {form.function('exp')}(-a2 * (z + a3)))")
+        out.line("return a1 * s * (F(1) - s)")
+    out.lines(["", ""])
+
+
+def _prologue(out: Source, corrector: CorrectorForm, layout: _Layout) -> None:
+    n_in = len(corrector.inputs)
+    out.line("zero = F(0)")
+    out.line("one = F(1)")
+    out.line("two_hundred = F(200)")
+    out.lines(f"m{i} = mean[{i}]" for i in range(n_in))
+    out.lines(f"e{i} = rscale[{i}]" for i in range(n_in))
+    terms = [(v, j) for v, row in enumerate(corrector.values) for j in row]
+    out.lines(f"x{v}_{j} = F(dt * mix[{v}, {j}])" for v, j in terms)
+    if corrector.bound or corrector.clip:
+        for i in range(layout.dim):
+            out.line(f"b{i} = limits[0, {i}]")
+            out.line(f"l{i} = limits[1, {i}]")
+    for i in range(len(corrector.activations)):
+        # (width, inputs + 1): the last column is the bias.
+        out.line(f"layer{i} = layers[{i}]")
+        out.line(f"shape{i} = shapes[{i}]")
+    fused = corrector.is_fused(layout.dim)
+    products = len(corrector.activations) - (1 if fused else 0)
+    for i in range(max(0, products)):
+        out.line(f"weight{i} = np.ascontiguousarray(layer{i}[:, :-1])")
+        out.line(f"g{i} = np.empty((layer{i}.shape[0], L), dtype=F)")
+    if fused and len(corrector.activations) > 1:
+        out.line(f"xs = np.empty({corrector.last_inputs} * L, dtype=F)")
+    if corrector.activations and not fused:
+        out.line("headst = np.ascontiguousarray(heads.T)")
+        out.line(f"sums = np.empty(({corrector.outputs(layout.dim)}, L), dtype=F)")
+    if corrector.monomials:
+        out.line("g = np.empty(parents.size * L, dtype=F)")
+
+
+def _gather_staged(out: Source, layout: _Layout) -> None:
+    dim, corrector = layout.dim, layout.form
+    out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
+    out.lines(f"S{i} = h * y[{i} * L + l]" for i in range(dim))
+    used = {(s, i) for kind, s, i in corrector.inputs if kind == "k"}
+    used |= {(s, i) for row in corrector.values for s in row for i in range(dim)}
+    # Stages that the step leaves out stay at the zeros that the array began with.
+    out.lines(f"k{s}_{i} = k[{s * dim + i} * L + l]" for s, i in sorted(used))
+
+
+def _inputs(out: Source, layout: _Layout) -> None:
+    dim, corrector = layout.dim, layout.form
+    out.lines(f"w[{layout.increment + i} * L + l] = S{i}" for i in range(dim))
+    for row, (kind, s, i) in enumerate(corrector.inputs):
+        name = f"k{s}_{i}" if kind == "k" else f"{kind}{i}"
+        out.line(f"w[{layout.inputs + row} * L + l] = ({name} - m{row}) * e{row}")
+    for v, stages in enumerate(corrector.values):
+        for i in range(dim):
+            mixed = " + ".join(f"x{v}_{j} * k{j}_{i}" for j in stages) or "zero"
+            out.line(f"w[{layout.values + v * dim + i} * L + l] = {mixed}")
+
+
+def _evaluate(out: Source, corrector: CorrectorForm, layout: _Layout, form: Form) -> None:
+    """Everything up to the accumulators."""
+    n_out, n_in, a = corrector.outputs(layout.dim), len(corrector.inputs), layout.accumulators
+    with out.block(f"for o in range({n_out})"):
+        out.line("start = constant[o]")
+        out.line(f"acc = w[({a} + o) * L : ({a + 1} + o) * L]")
+        with out.block("for l in range(L)"):
+            out.line("acc[l] = start")
+    if corrector.linear:
+        _linear(out, n_in, n_out, layout)
+    if corrector.activations:
+        _layers(out, corrector, layout, form)
+    elif corrector.monomials:
+        _monomials(out, n_out, layout)
+
+
+def _linear(out: Source, n_in: int, n_out: int, layout: _Layout) -> None:
+    a, group = layout.accumulators, 8
+    with out.block(f"for o in range({n_out})"):
+        out.line(f"acc = w[({a} + o) * L : ({a + 1} + o) * L]")
+        for begin_ in range(0, n_in, group):
+            rows = range(begin_, min(n_in, begin_ + group))
+            out.lines(f"p{i} = linear[{i}, o]" for i in rows)
+            with out.block("for l in range(L)"):
+                terms = " + ".join(f"p{i} * w[{layout.inputs + i} * L + l]" for i in rows)
+                out.line(f"acc[l] = acc[l] + ({terms})")
+
+
+def _layers(out: Source, corrector: CorrectorForm, layout: _Layout, form: Form) -> None:
+    n_in, n_out, last = len(corrector.inputs), corrector.outputs(layout.dim), len(corrector.activations) - 1
+    source = f"w[{layout.inputs} * L : {layout.inputs + n_in} * L].reshape(({n_in}, L))"
+    fused = corrector.is_fused(layout.dim)
+    for i in range(last + (0 if fused else 1)):
+        out.line(f"np.dot(weight{i}, {source}, g{i})")
+        source = f"g{i}"
+        with out.block(f"for r in range(layer{i}.shape[0])"):
+            out.line(f"bias = layer{i}[r, layer{i}.shape[1] - 1]")
+            _shape(out, corrector.activations[i], f"shape{i}", "r", "")
+            out.line(f"row = g{i}[r]")
+            with out.block("for l in range(L)"):
+                out.line("z = row[l] + bias")
+                out.line(f"row[l] = {_activation(corrector.activations[i], 'z', '', form)}")
+    if not fused:
+        a = layout.accumulators
+        out.line(f"np.dot(headst, g{last}, sums)")
+        with out.block(f"for o in range({n_out})"), out.block("for l in range(L)"):
+            out.line(f"w[({a} + o) * L + l] += sums[o, l]")
+        return
+    if last:
+        # The fused loop reads its inputs from the same array as everything else.
+        with out.block(f"for r in range({corrector.last_inputs})"), out.block("for l in range(L)"):
+            out.line(f"xs[r * L + l] = g{last - 1}[r, l]")
+    _fused_layer(out, corrector, layout, form, "xs" if last else "w", 0 if last else layout.inputs)
+
+
+def _fused_layer(out: Source, corrector: CorrectorForm, layout: _Layout, form: Form, array: str, offset: int) -> None:
+    n_in, n_out, a = corrector.last_inputs, corrector.outputs(layout.dim), layout.accumulators
+    last = len(corrector.activations) - 1
+    kind = corrector.activations[last]
+    group = units_together(n_in, n_out)
+    with out.block(f"for r in range(0, layer{last}.shape[0], {group})"):
+        for q in range(group):
+            out.lines(f"p{q}_{i} = layer{last}[r + {q}, {i}]" for i in range(n_in))
+            out.line(f"bias{q} = layer{last}[r + {q}, {n_in}]")
+            out.lines(f"v{q}_{o} = heads[r + {q}, {o}]" for o in range(n_out))
+            _shape(out, kind, f"shape{last}", f"r + {q}", f"{q}_")
+        with out.block("for l in range(L)"):
+            out.lines(f"i{i} = {array}[{offset + i} * L + l]" for i in range(n_in))
+            for q in range(group):
+                terms = "".join(f" + p{q}_{i} * i{i}" for i in range(n_in))
+                out.line(f"z{q} = bias{q}{terms}")
+                out.line(f"f{q} = {_activation(kind, f'z{q}', f'{q}_', form)}")
+            for o in range(n_out):
+                terms = "".join(f" + v{q}_{o} * f{q}" for q in range(group))
+                out.line(f"w[{a + o} * L + l] = w[{a + o} * L + l]{terms}")
+
+
+def units_together(n_in: int, n_out: int) -> int:
+    """Hidden units per pass over the lanes: more save loads and stores, fewer save registers."""
+    total = n_in + n_out
+    return 4 if total <= 12 else 2
+
+
+def _shape(out: Source, kind: str, array: str, unit: str, prefix: str) -> None:
+    if kind == "rational":
+        out.lines(f"r{i} = {array}[{i}, 0]" for i in range(7))
+    elif kind == "fsnet":
+        out.lines(f"s{prefix}{i} = {array}[{i}, {unit}]" for i in range(5))
+
+
+def _activation(kind: str, z: str, prefix: str, form: Form) -> str:
+    names = {name: form.function(name) for name in ("sin", "tanh", "exp")}
+    if kind == "fsnet":
+        s = [f"s{prefix}{i}" for i in range(5)]
+        return f"bump({s[0]}, {s[1]}, {s[2]}, {z}) + {s[3]} * {names['sin']}(two_hundred * {s[4]} * {z})"
+    return _ACTIVATIONS[kind].format(z=z, **names)
+
+
+def _monomials(out: Source, n_out: int, layout: _Layout) -> None:
+    a = layout.accumulators
+    with out.block("for r in range(parents.size)"):
+        out.lines(f"v{o} = heads[r, {o}]" for o in range(n_out))
+        out.line("own = g[r * L : (r + 1) * L]")
+        with out.block("if parents[r] < 0"), out.block("for l in range(L)"):
+            out.line("own[l] = one")
+        with out.block("else"):
+            out.line("parent = g[parents[r] * L : (parents[r] + 1) * L]")
+            out.line(f"variable = w[({layout.inputs} + variables[r]) * L : ({layout.inputs + 1} + variables[r]) * L]")
+            with out.block("for l in range(L)"):
+                out.line("own[l] = parent[l] * variable[l]")
+        with out.block("for l in range(L)"):
+            out.line("f = own[l]")
+            out.lines(f"w[{a + o} * L + l] = w[{a + o} * L + l] + v{o} * f" for o in range(n_out))
+
+
+def _apply(out: Source, corrector: CorrectorForm, layout: _Layout, form: Form) -> None:
+    dim, a, v0 = layout.dim, layout.accumulators, layout.values
+    first = dim if corrector.offset else 0
+    for i in range(dim):
+        terms = [f"w[{a + i} * L + l]"] if corrector.offset else []
+        for v in range(len(corrector.values)):
+            weight = first + (v if corrector.shared else v * dim + i)
+            terms.append(f"w[{a + weight} * L + l] * w[{v0 + v * dim + i} * L + l]")
+        out.line(f"C{i} = {' + '.join(terms)}")
+        if corrector.bound:
+            out.line(f"C{i} = b{i} * {form.function('tanh')}(C{i} / b{i})")
+        if corrector.clip:
+            out.line(f"C{i} = l{i} if C{i} > l{i} else C{i}")
+            out.line(f"C{i} = -l{i} if C{i} < -l{i} else C{i}")
+        out.line(f"w[{i} * L + l] = add(add(w[{i} * L + l], w[{layout.increment + i} * L + l]), C{i})")
+
+
+def corrector_arrays(
+    *,
+    mean: Any,
+    scale: Any,
+    layers: list[tuple[Any, Any, Any]],
+    exponents: Any,
+    linear: bool,
+    offset: Any,
+    weights: Any,
+    values: Any,
+    bound: Any,
+    clip: Any,
+    dim: int,
+    dtype: str,
+) -> tuple[Any, ...]:
+    """A corrector's numbers as the kernel's arguments, in the order of ``ARGUMENTS``.
+
+    ``layers`` are ``(weight, bias, shape)``; ``weights`` may be None, or has shape
+    ``(n_features, n_values, dim or 1)``.
+    """
+    n_in = len(mean)
+    heads = [np.asarray(offset)] if offset is not None else []
+    if weights is not None and values is not None:
+        heads += [np.asarray(weights[:, v, :]) for v in range(len(values))]
+    head = np.concatenate(heads, axis=1).astype(dtype)
+    split = 1 + (n_in if linear else 0)
+    parents = variables = np.zeros(0, dtype=np.int64)
+    rows = head[split:]
+    if exponents is not None and not layers:
+        parents, variables, rows = _monomial_table(np.asarray(exponents, dtype=np.int64), rows)
+    packed, shapes = [], []
+    for i, (weight, bias, shape) in enumerate(layers):
+        matrix = np.concatenate([weight, np.asarray(bias)[:, None]], axis=1)
+        shape = np.asarray(shape, dtype=np.float64)
+        shape = shape[:, None] if shape.ndim == 1 and shape.size else shape
+        shape = np.zeros((1, 1)) if shape.size == 0 else shape
+        if i == len(layers) - 1:
+            # Whole groups of units: the last unit again, with nothing taken from it.
+            extra = -len(matrix) % 4
+            matrix = np.concatenate([matrix, np.repeat(matrix[-1:], extra, axis=0)])
+            if shape.shape[1] > 1:
+                shape = np.concatenate([shape, np.repeat(shape[:, -1:], extra, axis=1)], axis=1)
+            rows = np.concatenate([rows, np.zeros((extra, rows.shape[1]), dtype=dtype)])
+        packed.append(np.ascontiguousarray(matrix, dtype=dtype))
+        shapes.append(np.ascontiguousarray(shape, dtype=dtype))
+    limits = np.ones((2, dim), dtype=dtype)
+    if bound is not None:
+        limits[0] = bound
+    if clip is not None:
+        limits[1] = clip
+    return (
+        np.asarray(mean, dtype=dtype),
+        (1.0 / np.asarray(scale, dtype=np.float64)).astype(dtype),
+        np.ascontiguousarray(head[0]),
+        np.ascontiguousarray(head[1:split]) if linear else np.zeros((0, head.shape[1]), dtype=dtype),
+        np.ascontiguousarray(rows),
+        np.asarray(values if values is not None else np.zeros((0, 0)), dtype=np.float64),
+        limits,
+        tuple(packed) or (np.zeros((0, 1), dtype=dtype),),
+        tuple(shapes) or (np.zeros((1, 1), dtype=dtype),),
+        parents,
+        variables,
+    )
+
+
+def _monomial_table(exponents: Any, rows: Any) -> tuple[Any, Any, Any]:
+    """Monomials, each its parent times a variable; parents that were not asked for weigh nothing."""
+    order: dict[tuple[int, ...], int] = {}
+    parents: list[int] = []
+    variables: list[int] = []
+
+    def place(e: tuple[int, ...]) -> int:
+        if e not in order:
+            if not any(e):
+                parent, variable = -1, -1
+            else:
+                variable = max(i for i, x in enumerate(e) if x)
+                parent = place((*e[:variable], e[variable] - 1, *e[variable + 1 :]))
+            order[e] = len(parents)
+            parents.append(parent)
+            variables.append(variable)
+        return order[e]
+
+    positions = [place(tuple(int(x) for x in e)) for e in exponents]
+    table = np.zeros((len(parents), rows.shape[1]), dtype=rows.dtype)
+    for position, row in zip(positions, rows, strict=True):
+        table[position] += row
+    return np.array(parents, dtype=np.int64), np.array(variables, dtype=np.int64), table
