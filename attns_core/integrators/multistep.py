@@ -15,7 +15,7 @@ def integrate(problem: Problem, rtol: float, scale: Array) -> Array:
     Parameters
     ----------
     rtol : float
-        Relative tolerance; the absolute one is ``rtol`` times ``scale``.
+        Relative tolerance; the absolute one is ``1e-4 rtol`` times ``scale``.
     scale : array, shape (dim,)
         Size of each component.
     """
@@ -46,7 +46,8 @@ def integrate(problem: Problem, rtol: float, scale: Array) -> Array:
                 Dfun=slopes,
                 tfirst=True,
                 rtol=tolerance,
-                atol=tolerance * scale,
+                # Small values trigger relaxation oscillations: they are kept relatively accurate, too.
+                atol=1e-4 * tolerance * scale,
                 mxstep=500_000,
                 full_output=True,
             )
