@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -129,7 +130,7 @@ class Equation:
     def _derive(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         return {} if self.derived is None else self.derived(Params(**given))
 
-    @property
+    @cached_property
     def p(self) -> Params:
         """All parameters: defaults, then derived ones, then overrides."""
         given = {**self.params, **{k: v for k, v in self.overrides.items() if k in self.params}}
@@ -140,7 +141,7 @@ class Equation:
                 derived[key] = _as_default(self.name, key, derived[key], value)
         return Params(**{**given, **derived})
 
-    @property
+    @cached_property
     def component_names(self) -> tuple[str, ...]:
         """Names of the components for the present parameters."""
         return self.components(self.p) if callable(self.components) else self.components

@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 from collections.abc import Callable, Mapping
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,51 @@ def content_hash(value: Any, length: int = 16) -> str:
 
 
 def source_hash(function: Callable[..., Any]) -> str:
-    """Hash of a function's source text, or of its byte code where there is no source file."""
+    """Hash of a function's source, and of what its result depends on within its own package.
+
+    Covered are the functions and constants that it names (helpers of its module, or of a module next to
+    it), and the values it has closed over; byte code stands in where there is no source file.
+    """
+    found: list[str] = []
+    _collect(function, found, set())
+    return hashlib.sha256("\0".join(found).encode()).hexdigest()[:16]
+
+
+def _collect(function: Callable[..., Any], found: list[str], visited: set[Any]) -> None:
+    """Append the source of ``function`` and of everything of its package that it uses, depth first."""
+    visited.add(function)
+    found.append(_source(function))
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return
+    names = sorted(_names(code))
+    values = [function.__globals__[n] for n in names if n in function.__globals__]
+    values += [getattr(v, n) for v in values if isinstance(v, ModuleType) for n in names if hasattr(v, n)]
+    values += [cell.cell_contents for cell in function.__closure__ or ()]
+    package = function.__module__.partition(".")[0]
+    for value in values:
+        if isinstance(value, FunctionType):
+            if value not in visited and value.__module__.partition(".")[0] == package:
+                _collect(value, found, visited)
+        elif isinstance(value, int | float | str | tuple | list):
+            found.append(repr(value))
+
+
+def _names(code: CodeType) -> set[str]:
+    """Global and attribute names that a code object and those inside it use."""
+    inner = (_names(c) for c in code.co_consts if isinstance(c, CodeType))
+    return set(code.co_names).union(*inner)
+
+
+def _source(function: Callable[..., Any]) -> str:
     try:
-        text = inspect.getsource(function).encode()
+        return inspect.getsource(function)
     except (OSError, TypeError):
         code = getattr(function, "__code__", None)
-        text = code.co_code + repr(code.co_consts).encode() if code else repr(function).encode()
-    return hashlib.sha256(text).hexdigest()[:16]
+        return _byte_code(code) if code else repr(function)
+
+
+def _byte_code(code: CodeType) -> str:
+    # Code objects within the constants print their address, which changes from process to process.
+    constants = [_byte_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return f"{code.co_code!r} {constants}"
