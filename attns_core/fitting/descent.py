@@ -34,6 +34,24 @@ def optimiser_named(name: str, parameters: Sequence[Any], **options: Any) -> Any
         raise AttnsError(f"optimiser {name!r} with {options}: {error}") from error
 
 
+def training_device(recipe: str, device: str) -> Any:
+    """The torch device a recipe was asked to train on.
+
+    Raises
+    ------
+    AttnsError
+        If it is not there.
+    """
+    import torch
+
+    from attns_core.backends.torch_device import device_missing
+
+    missing = device_missing(device)
+    if missing is not None:
+        raise AttnsError(f"recipe {recipe!r} with device={device!r}: {missing}")
+    return torch.device(device)
+
+
 def descend(
     optimiser: Any,
     parameters: Sequence[Any],

@@ -23,6 +23,7 @@ from attns_harness.cli.solve import parameters
 @click.option("--t-end", type=float, help="Length of the training trajectories [default: the equation's].")
 @click.option("--noise", type=click.FloatRange(min=0), default=0.0, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--device", help="Where to train: cpu, cuda or cuda:N, for recipes that use torch [default: cpu].")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the weights.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 @click.pass_obj
@@ -40,6 +41,7 @@ def command(
     t_end: float | None,
     noise: float,
     seed: int,
+    device: str | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -58,6 +60,8 @@ def command(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AttnsError(f"--out {str(out)!r} exists and is not an empty folder; choose another")
     chosen = registry.get("recipe", recipe)
+    if device is not None:
+        chosen = chosen.with_options(device=device)
     trained = train(
         found,
         registry.method(method),

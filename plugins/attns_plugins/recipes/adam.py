@@ -9,7 +9,7 @@ import numpy as np
 from attns_core.corrector import Corrector, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
-from attns_core.fitting.descent import descend, optimiser_named
+from attns_core.fitting.descent import descend, optimiser_named, training_device
 from attns_core.fitting.heads import fit_heads, value_stack
 from attns_core.fitting.selection import candidate_inputs, thinned
 from attns_core.fitting.skeleton import skeleton
@@ -34,6 +34,8 @@ class Adam(AbstractRecipe):
     steps, batch : int
     last_layer : {"trained", "lsq"}
         Whether the heads are finally solved for by ridge least squares in double precision.
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``.
     """
 
     name: str = field(default="adam", init=False)
@@ -44,6 +46,7 @@ class Adam(AbstractRecipe):
     batch: int = 2048
     bandwidth: float = 1.0
     last_layer: str = "trained"
+    device: str = "cpu"
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
         if self.last_layer not in ("trained", "lsq"):
@@ -64,18 +67,19 @@ class Adam(AbstractRecipe):
 
         from attns_core.backends.torch_corrector import CorrectorModule
 
+        device = training_device(self.name, self.device)
         start = skeleton(corrector, data, name, bandwidth=self.bandwidth, seed=seed)
-        module = CorrectorModule.from_trained(start, dtype=torch.float32)
+        module = CorrectorModule.from_trained(start, dtype=torch.float32, device=device)
         V = value_stack(start, data)
         spread = np.maximum(np.sqrt(np.mean(V**2, axis=2, keepdims=True)), 1e-300)
         unit = np.maximum(data.r.std(axis=1, keepdims=True), 1e-300)
 
         def tensor(a: Any) -> Any:
-            return torch.tensor(a, dtype=torch.float32)
+            return torch.tensor(a, dtype=torch.float32, device=device)
 
         x, values, target = tensor(data.inputs(name)), tensor(V / spread), tensor(data.r / unit)
         heads_shape = (start.n_features, int(corrector.offset) + len(V), data.dim)
-        heads = torch.nn.Parameter(torch.zeros(heads_shape))
+        heads = torch.nn.Parameter(torch.zeros(heads_shape, device=device))
         parameters = [*(p for p in module.parameters() if p.numel()), heads]
 
         def residual(index: Any) -> Any:
@@ -104,7 +108,7 @@ class Adam(AbstractRecipe):
             seed=seed,
             progress=progress,
         )
-        found = heads.detach().numpy().astype(np.float64)
+        found = heads.detach().cpu().numpy().astype(np.float64)
         trained = self._assembled(module.to_trained(), corrector, start, found, unit, spread)
         chosen = {"input": name, "interrupted": interrupted}
         held_out = None
@@ -132,7 +136,8 @@ class Adam(AbstractRecipe):
         return replace_options(self, f"recipe {self.name!r}", options)
 
     def identity(self) -> dict[str, Any]:
-        return {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "title"}
+        # The device changes rounding only.
+        return {key: getattr(self, key) for key in self.__dataclass_fields__ if key not in ("title", "device")}
 
 
 ADAM = Adam()

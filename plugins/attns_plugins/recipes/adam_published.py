@@ -9,7 +9,7 @@ import numpy as np
 from attns_core.corrector import Corrector, Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
-from attns_core.fitting.descent import descend, optimiser_named
+from attns_core.fitting.descent import descend, optimiser_named, training_device
 from attns_core.fitting.selection import candidate_inputs
 from attns_core.fitting.skeleton import skeleton
 from attns_core.options import replace_options
@@ -34,21 +34,23 @@ class AdamPublished(AbstractRecipe):
     title: str = field(default="Published NeurVec recipe", init=False)
     epochs: int = 500
     lr: float = 1e-3
+    device: str = "cpu"
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
         import torch
 
         from attns_core.backends.torch_corrector import CorrectorModule
 
-        start = time.perf_counter()
+        start, device = time.perf_counter(), training_device(self.name, self.device)
         names = list(candidate_inputs(corrector, dataset))
         if len(names) > 1:
             raise AttnsError("the published recipe has no choice of input; set the corrector's input")
-        module = CorrectorModule.from_trained(self._start(corrector, dataset, names[0], seed), dtype=torch.float32)
+        first = self._start(corrector, dataset, names[0], seed)
+        module = CorrectorModule.from_trained(first, dtype=torch.float32, device=device)
         parameters = [p for p in module.parameters() if p.numel()]
 
         def tensor(a: Any) -> Any:
-            return torch.tensor(a, dtype=torch.float32)
+            return torch.tensor(a, dtype=torch.float32, device=device)
 
         u, S, k = tensor(dataset.u), tensor(dataset.S), tensor(dataset.k)
         following = tensor(dataset.u + dataset.S + dataset.r)
@@ -117,7 +119,8 @@ class AdamPublished(AbstractRecipe):
         return replace_options(self, f"recipe {self.name!r}", options)
 
     def identity(self) -> dict[str, Any]:
-        return {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "title"}
+        # The device changes rounding only.
+        return {key: getattr(self, key) for key in self.__dataclass_fields__ if key not in ("title", "device")}
 
 
 ADAM_PUBLISHED = AdamPublished()

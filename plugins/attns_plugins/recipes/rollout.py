@@ -9,7 +9,7 @@ import numpy as np
 from attns_core.corrector import Corrector, TrainedCorrector, features
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
-from attns_core.fitting.descent import descend, optimiser_named
+from attns_core.fitting.descent import descend, optimiser_named, training_device
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
 from attns_plugins.recipes.adam import ADAM
@@ -69,11 +69,7 @@ class Rollout(AbstractRecipe):
     device: str = "cpu"
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
-        from attns_core.backends.torch_device import device_missing
-
-        missing = device_missing(self.device)
-        if missing is not None:
-            raise AttnsError(f"recipe 'rollout' with device={self.device!r}: {missing}")
+        training_device(self.name, self.device)
         if self.start not in _STARTS:
             raise AttnsError(f"recipe 'rollout': start must be one of {sorted(_STARTS)}, got {self.start!r}")
         if not self.horizons or min(self.horizons) < 1 or self.pushforward < 0:
@@ -94,7 +90,7 @@ class Rollout(AbstractRecipe):
 
             began = time.perf_counter() - start
             points, interrupted = training.run(horizon, seed + i, report)
-            curve += [(began + seconds, *losses) for seconds, *losses in points]
+            curve += [(began + seconds, training_loss, held_out) for seconds, training_loss, held_out in points]
             if interrupted:
                 break
         chosen = {
