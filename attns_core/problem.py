@@ -1,5 +1,6 @@
 """A problem: one equation with fixed parameters, a batch of initial states and times to save at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -92,6 +93,25 @@ class Problem:
                 f"nearest that does: {(end - equation.t0) / max(count, 1):g}"
             )
         t_save = equation.t0 + every * np.arange(count + 1)
+        return cls(equation=equation, u0=equation.initial_states(seed, n), t_save=t_save)
+
+    @classmethod
+    def sample_log(cls, equation: Equation, *, points: int, n: int = 1, seed: int | Sequence[int] = 0) -> "Problem":
+        """Draw ``n`` initial states and save at ``points`` logarithmically spaced times.
+
+        The times run over the equation's ``log_times``; the initial time comes before them.
+
+        Raises
+        ------
+        AttnsError
+            If the equation declares no logarithmic times or ``points`` is less than 2.
+        """
+        if equation.log_times is None:
+            raise AttnsError(f"equation {equation.name!r} declares no log_times; use Problem.sample or give t_save")
+        if points < 2:
+            raise AttnsError(f"points must be at least 2, got {points}")
+        first, last = equation.log_times
+        t_save = np.concatenate([[equation.t0], equation.t0 + np.geomspace(first, last, points)])
         return cls(equation=equation, u0=equation.initial_states(seed, n), t_save=t_save)
 
     @property

@@ -131,6 +131,40 @@ def test_nonlinear_chain_becomes_linear() -> None:
     np.testing.assert_allclose(equation.evaluate(0.0, mode)[8:], -(frequency**2) * mode[:8], atol=1e-14)
 
 
+@pytest.mark.parametrize(("name", "dt", "t_end", "n"), [("lorenz-63", 0.02, 40.0, 64), ("lorenz-96", 0.05, 20.0, 24)])
+def test_perturbations_grow_at_the_declared_rate(name: str, dt: float, t_end: float, n: int) -> None:
+    equation = REGISTRY.equation(name)
+
+    def step(u: Any) -> Any:
+        k1 = equation.evaluate_array(0.0, u)
+        k2 = equation.evaluate_array(0.0, u + dt / 2 * k1)
+        k3 = equation.evaluate_array(0.0, u + dt / 2 * k2)
+        k4 = equation.evaluate_array(0.0, u + dt * k3)
+        return u + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+    u = equation.initial_states(0, n)
+    v = u + 1e-7 * np.random.default_rng(1).normal(size=u.shape)
+    growth = []
+    for i in range(round(t_end / dt)):
+        u, v = step(u), step(v)
+        if i % 10 == 9:
+            distance = np.linalg.norm(v - u, axis=0)
+            growth.append(np.log(distance / 1e-7))
+            v = u + (v - u) * 1e-7 / distance
+    rate = np.mean(growth[len(growth) // 4 :]) / (10 * dt)
+    assert rate == pytest.approx(equation.lyapunov, rel=0.06)
+
+
+def test_logarithmic_output_times() -> None:
+    problem = Problem.sample_log(REGISTRY.equation("robertson"), points=8, n=3, seed=1)
+    assert problem.u0.shape == (3, 3)
+    np.testing.assert_allclose(problem.t_save, [0.0, *10.0 ** np.arange(-2, 6)])
+    with pytest.raises(AttnsError, match="'kepler' declares no log_times"):
+        Problem.sample_log(REGISTRY.equation("kepler"), points=8)
+    with pytest.raises(AttnsError, match="at least 2, got 1"):
+        Problem.sample_log(REGISTRY.equation("robertson"), points=1)
+
+
 def test_shear_flow_nonlinearity_conserves_energy() -> None:
     equation = REGISTRY.equation("nine-mode-shear-flow")
     u = np.random.default_rng(0).normal(size=(9, 20))

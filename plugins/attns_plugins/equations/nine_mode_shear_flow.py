@@ -63,7 +63,7 @@ NINE_MODE_SHEAR_FLOW = Equation(
     description=(
         "Amplitudes of nine Fourier modes of a flow between free-slip walls driven by a sinusoidal body force: mean "
         "profile, streaks, vortices and their instabilities regenerate each other. Turbulence is a chaotic transient "
-        "of thousands of time units, after which the flow falls back to the laminar state a1 = 1."
+        "of thousands of time units (the Lyapunov exponent is that of the turbulence), after which the flow falls back to the laminar state a1 = 1."
     ),
     rhs=rhs,
     components=tuple(f"a_{i + 1}" for i in range(9)),
@@ -71,6 +71,7 @@ NINE_MODE_SHEAR_FLOW = Equation(
     params={"reynolds": 400.0, "length": 4.0 * np.pi, "width": 2.0 * np.pi},
     t_end=100.0,
     dts=(1.0, 0.5, 0.25, 0.125),
+    lyapunov=0.016,
     tags=frozenset({"chaotic", "polynomial", "fluid"}),
     latex=(
         r"\dot{a}_i &= \frac{\beta^2}{Re}\, \delta_{i1} - \frac{d_i}{Re}\, a_i"
