@@ -63,7 +63,8 @@ NINE_MODE_SHEAR_FLOW = Equation(
     description=(
         "Amplitudes of nine Fourier modes of a flow between free-slip walls driven by a sinusoidal body force: mean "
         "profile, streaks, vortices and their instabilities regenerate each other. Turbulence is a chaotic transient "
-        "of thousands of time units (the Lyapunov exponent is that of the turbulence), after which the flow falls back to the laminar state a1 = 1."
+        "of thousands of time units (whose Lyapunov exponent is given), after which the flow falls back to the "
+        "laminar state a1 = 1."
     ),
     rhs=rhs,
     components=tuple(f"a_{i + 1}" for i in range(9)),
