@@ -61,11 +61,12 @@ def train_features(
     iterations: int,
     patience: int,
     report: Report | None = None,
-) -> TrainedCorrector:
+) -> tuple[TrainedCorrector, bool]:
     """The skeleton with its one hidden layer trained on the training pairs.
 
-    The layer of least held-out error is returned; the search ends after ``patience`` iterations
-    without a better one, or when no damping makes a step worth taking.
+    The layer of least held-out error is returned, and whether the keyboard ended the search. It also
+    ends after ``patience`` iterations without a better one, or when no damping makes a step worth
+    taking.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def train_features(
     weight, bias = layer.weight, layer.bias
     state = _evaluate(model, weight, bias)
     best, least, since = (weight, bias), state.held_out, 0
-    damping = 1e-2
+    damping, interrupted = 1e-2, False
     try:
         for iteration in range(iterations):
             normal, gradient = _normal_equations(model, state)
@@ -111,8 +112,8 @@ def train_features(
             if since >= patience:
                 break
     except KeyboardInterrupt:
-        pass  # the best layer so far is what is asked for
-    return replace(skeleton, layers=(replace(layer, weight=best[0], bias=best[1]),))
+        interrupted = True
+    return replace(skeleton, layers=(replace(layer, weight=best[0], bias=best[1]),)), interrupted
 
 
 def _model(corrector: Corrector, skeleton: TrainedCorrector, data: Dataset) -> _Model:

@@ -46,21 +46,30 @@ class LeastSquares(AbstractRecipe):
         small = some_components(thinned(dataset, self.select_pairs, seed), self.select_components)
         grid = [(name, b) for name in candidate_inputs(corrector, dataset) for b in self._bandwidths(corrector)]
         best: tuple[float, str, float] | None = None
-        curve = []
-        for i, (name, bandwidth) in enumerate(grid if len(grid) > 1 else []):
-            found = self._solve(corrector, small, name, bandwidth, seed)
-            curve.append((time.perf_counter() - start, found.training, found.held_out))
-            if best is None or found.held_out < best[0]:
-                best = (found.held_out, name, bandwidth)
-            if progress is not None:
-                progress((i + 1) / (len(grid) + 1), f"input {name}, bandwidth {bandwidth:g}: {found.held_out:.2e}")
+        curve: list[tuple[float, float, float]] = []
+        interrupted = False
+        try:
+            for i, (name, bandwidth) in enumerate(grid if len(grid) > 1 else []):
+                found = self._solve(corrector, small, name, bandwidth, seed)
+                seconds = time.perf_counter() - start
+                curve.append((seconds, found.training, found.held_out))
+                if best is None or found.held_out < best[0]:
+                    best = (found.held_out, name, bandwidth)
+                if progress is not None:
+                    left = seconds / (i + 1) * (len(grid) - i)
+                    text = f"input {name}, bandwidth {bandwidth:g}: held-out {found.held_out:.2e}, {left:.0f} s left"
+                    progress((i + 1) / (len(grid) + 1), text)
+        except KeyboardInterrupt:
+            if best is None:
+                raise
+            interrupted = True
         _, name, bandwidth = best or (0.0, *grid[0])
         found = self._solve(corrector, thinned(dataset, self.max_pairs, seed), name, bandwidth, seed)
         if corrector.rank is not None:
             found = compress(corrector, found, thinned(dataset, self.max_pairs, seed), self.ridges)
         seconds = time.perf_counter() - start
         curve.append((seconds, found.training, found.held_out))
-        chosen: dict[str, Any] = {"input": name, "ridge": [float(v) for v in found.ridge]}
+        chosen: dict[str, Any] = {"input": name, "ridge": found.ridge.tolist(), "interrupted": interrupted}
         if corrector.features == "network":
             chosen["bandwidth"] = bandwidth
         return Fit(trained=found.trained, seconds=seconds, curve=tuple(curve), chosen=chosen, held_out=found.held_out)

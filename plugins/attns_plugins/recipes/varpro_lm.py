@@ -62,7 +62,7 @@ class VariableProjection(AbstractRecipe):
                 text = f"iteration {iteration}/{self.iterations}, loss {training:.2e}, held-out {held_out:.2e}"
                 progress(iteration / self.iterations, f"{text}, at most {left:.0f} s left")
 
-        features = train_features(
+        features, interrupted = train_features(
             corrector, features, data, iterations=self.iterations, patience=self.patience, report=report
         )
         heads = fit_heads(corrector, features, thinned(dataset, self.max_pairs, seed), ridges=self.ridges)
@@ -76,6 +76,7 @@ class VariableProjection(AbstractRecipe):
                 "input": features.input,
                 "bandwidth": bandwidth,
                 "iterations": len(curve) - 1,
+                "interrupted": interrupted,
                 "ridge": heads.ridge.tolist(),
             },
             held_out=heads.held_out,
