@@ -17,6 +17,7 @@ from attns_core.errors import UnknownNameError as UnknownNameError
 from attns_core.hookspecs import hookimpl as hookimpl
 from attns_core.method import AbstractMethod as AbstractMethod
 from attns_core.method import ExplicitRungeKutta as ExplicitRungeKutta
+from attns_core.method import Rosenbrock as Rosenbrock
 from attns_core.method import Splitting as Splitting
 from attns_core.parameters import Params as Params
 from attns_core.problem import Problem as Problem

@@ -89,13 +89,7 @@ class ExplicitRungeKutta(AbstractMethod):
             low.setflags(write=False)
             object.__setattr__(self, "b_error_low", low)
         for part, weights, order in self.claims():
-            violated = first_violated(self.tableau.a, weights, min(order, 5), 1e-13)
-            if violated is not None:
-                tree, residual = violated
-                raise AttnsError(
-                    f"method {self.name!r}: its {part} is declared of order {order}, but violates the condition "
-                    f"of order {vertices(tree)} for the tree {tree} by {residual:.2g}"
-                )
+            _check_order(self, part, order, first_violated(self.tableau.a, weights, min(order, 5), 1e-13))
 
     def claims(self) -> list[tuple[str, Any, int]]:
         """What the coefficients claim: (which solution, its weights, its order)."""
@@ -135,6 +129,134 @@ class ExplicitRungeKutta(AbstractMethod):
         return content_hash([t.a, t.b, t.c, t.b_error, self.b_error_low])
 
 
+def _check_order(method: AbstractMethod, part: str, order: int, violated: Any) -> None:
+    if violated is not None:
+        tree, residual = violated
+        raise AttnsError(
+            f"method {method.name!r}: its {part} is declared of order {order}, but violates the condition "
+            f"of order {vertices(tree)} for the tree {tree} by {residual:.2g}"
+        )
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rosenbrock(AbstractMethod):
+    r"""A linearly implicit Runge-Kutta method: one matrix, ``s`` linear systems per step, no iteration.
+
+    With the Jacobian ``J = df/du`` and ``f_t = df/dt`` at the beginning of the step, the stages solve
+
+    .. math::
+
+        \Bigl(\frac{1}{\gamma\,dt} - J\Bigr) U_i = f\bigl(t + \alpha_i dt, u + \sum_{j<i} a_{ij} U_j\bigr)
+            + \sum_{j<i} \frac{c_{ij}}{dt} U_j + \gamma_i\,dt\,f_t, \qquad
+        S = \sum_i m_i U_i, \quad e = \sum_i e_i U_i
+
+    (Hairer, Wanner, Solving Ordinary Differential Equations II, (IV.7.25)). The stages handed to
+    correctors are ``k_i = U_i / dt``, so that ``S = dt sum m_i k_i`` as for explicit methods.
+
+    Parameters
+    ----------
+    gamma : float
+    a, c : array, shape (s, s)
+        Strictly lower triangular. Rows may be given without their trailing zeros.
+    m : array, shape (s,)
+    e : array, shape (s,), optional
+        Weights of the error estimate.
+    error_order : int, optional
+        Order of the embedded solution ``m - e``.
+
+    Attributes
+    ----------
+    alpha, slope : array, shape (s,)
+        ``alpha_i`` and ``gamma_i``; they follow from the coefficients above.
+    """
+
+    gamma: float
+    a: Any
+    c: Any
+    m: Any
+    e: Any = None
+    error_order: int | None = None
+    alpha: Any = field(init=False, repr=False)
+    slope: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        AbstractMethod.__post_init__(self)
+        if not (np.isfinite(self.gamma) and self.gamma > 0):
+            raise AttnsError(f"method {self.name!r}: gamma must be a positive number, got {self.gamma!r}")
+        if (self.e is None) != (self.error_order is None):
+            raise AttnsError(f"method {self.name!r}: e and error_order come together")
+        s = len(self.m)
+        for name in ("a", "c"):
+            object.__setattr__(self, name, _lower_triangle(self.name, name, getattr(self, name), s))
+        for name in ("m", "e"):
+            if getattr(self, name) is not None:
+                value = np.array(getattr(self, name), dtype=np.float64)
+                if value.shape != (s,):
+                    raise AttnsError(f"method {self.name!r}: {name} has shape {value.shape}, expected {(s,)}")
+                value.setflags(write=False)
+                object.__setattr__(self, name, value)
+        inner, gammas, b, b_error = self.classical()
+        object.__setattr__(self, "alpha", inner.sum(axis=1))
+        object.__setattr__(self, "slope", gammas.sum(axis=1))
+        beta = inner + gammas
+        # Published with 15 digits, which the transformation to classical form amplifies.
+        _check_order(self, "solution", self.order, first_violated(inner, b, min(self.order, 5), 1e-11, beta))
+        if self.error_order is not None:
+            violated = first_violated(inner, b - b_error, min(self.error_order, 5), 1e-11, beta)
+            _check_order(self, "embedded solution", self.error_order, violated)
+
+    def classical(self) -> tuple[Any, Any, Any, Any]:
+        """``(alpha_ij, gamma_ij, b_i, b_error_i)``: the untransformed coefficients."""
+        gammas = np.linalg.inv(np.eye(self.stages) / self.gamma - self.c)
+        return self.a @ gammas, gammas, self.m @ gammas, None if self.e is None else self.e @ gammas
+
+    def stability(self, z: Any) -> Any:
+        """Stability function ``R(z) = 1 + z b^T (I - z B)^-1 1`` with ``B = alpha + gamma``, elementwise."""
+        inner, gammas, b, _ = self.classical()
+        z = np.asarray(z, dtype=np.complex128)
+        system = np.eye(self.stages) - z[..., None, None] * (inner + gammas)
+        return 1 + z * (np.linalg.solve(system, np.ones((*z.shape, self.stages, 1)))[..., 0] @ b)
+
+    @property
+    def stages(self) -> int:
+        return len(self.m)
+
+    @property
+    def is_adaptive(self) -> bool:
+        return self.error_order is not None
+
+    @property
+    def error_power(self) -> int:
+        """The error estimate scales as ``dt**error_power``.
+
+        Raises
+        ------
+        AttnsError
+            If there is no embedded solution.
+        """
+        if self.error_order is None:
+            raise AttnsError(f"method {self.name!r} has no error estimate")
+        return self.error_order + 1
+
+    def identity(self) -> str:
+        return content_hash([self.gamma, self.a, self.c, self.m, self.e])
+
+
+def _lower_triangle(method: str, name: str, rows: Any, s: int) -> Any:
+    matrix = np.zeros((s, s))
+    if len(rows) != s:
+        raise AttnsError(f"method {method!r}: {name} has {len(rows)} rows, there are {s} stages")
+    for i, row in enumerate(rows):
+        if len(row) > s:
+            raise AttnsError(f"method {method!r}: row {i + 1} of {name} has {len(row)} entries, there are {s} stages")
+        matrix[i, : len(row)] = row
+    if np.any(np.triu(matrix) != 0):
+        raise AttnsError(f"method {method!r}: {name} must be strictly lower triangular")
+    matrix.setflags(write=False)
+    return matrix
+
+
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Splitting(AbstractMethod):
@@ -151,10 +273,14 @@ class Splitting(AbstractMethod):
     kick : array, shape (s + 1,)
         Sums to 1; a last entry equal to the first lets consecutive steps share an evaluation, which
         is not used here (every step stands alone, so that correctors can act between steps).
+    nystrom : bool
+        Whether the order holds for ``q' = M v`` only (second-order systems ``q'' = f(q)``), as for
+        Runge-Kutta-Nystrom-type coefficients.
     """
 
     drift: Any = field(default=())
     kick: Any = field(default=())
+    nystrom: bool = False
 
     def __post_init__(self) -> None:
         AbstractMethod.__post_init__(self)

@@ -9,6 +9,9 @@ A method has order ``p`` exactly if, for every rooted tree ``t`` with at most ``
 
 where ``gamma`` is the density of the tree (Hairer, Norsett, Wanner, Solving Ordinary Differential
 Equations I, theorem II.2.13). There are 1, 1, 2, 4, 9, 20, 48, 115 trees of orders 1 to 8.
+
+For Rosenbrock methods the same holds with ``beta_ij = alpha_ij + gamma_ij`` in place of ``a_ij`` where a
+vertex has a single child (Hairer, Wanner, Solving Ordinary Differential Equations II, theorem IV.7.6).
 """
 
 from collections.abc import Sequence
@@ -56,7 +59,7 @@ def density(tree: Tree) -> int:
     return product
 
 
-def residuals(a: Any, b: Any, order: int) -> dict[Tree, Any]:
+def residuals(a: Any, b: Any, order: int, single: Any = None) -> dict[Tree, Any]:
     """Residual ``sum_i b_i Phi_i(t) - 1/gamma(t)`` of every condition up to ``order``.
 
     Parameters
@@ -64,14 +67,19 @@ def residuals(a: Any, b: Any, order: int) -> dict[Tree, Any]:
     a : sequence of rows, shape (s, s)
     b : sequence, shape (s,)
         Floats, or fractions for exact residuals.
+    single : sequence of rows, shape (s, s), optional
+        Takes the place of ``a`` at vertices with a single child (Rosenbrock methods).
     """
     exact = isinstance(b[0], Fraction)
     matrix = np.array(a, dtype=object if exact else np.float64)
+    alone = matrix if single is None else np.array(single, dtype=matrix.dtype)
     weights = np.array(b, dtype=matrix.dtype)
     one = np.full(len(weights), Fraction(1) if exact else 1.0, dtype=matrix.dtype)
     inner: dict[Tree, Any] = {}
 
     def phi(tree: Tree) -> Any:
+        if len(tree) == 1:
+            return alone @ phi(tree[0])
         value = one
         for child in tree:
             if child not in inner:
@@ -87,13 +95,16 @@ def residuals(a: Any, b: Any, order: int) -> dict[Tree, Any]:
     return result
 
 
-def first_violated(a: Any, b: Sequence[Any], order: int, tolerance: float) -> tuple[Tree, float] | None:
+def first_violated(
+    a: Any, b: Sequence[Any], order: int, tolerance: float, single: Any = None
+) -> tuple[Tree, float] | None:
     """The first condition up to ``order`` whose residual exceeds ``tolerance``, or None.
 
     The tolerance is relative to the size of the terms that cancel in the condition.
     """
-    bounds = residuals(np.abs(np.array(a, dtype=np.float64)), np.abs(np.array(b, dtype=np.float64)), order)
-    for tree, residual in residuals(a, b, order).items():
+    sizes = [None if v is None else np.abs(np.array(v, dtype=np.float64)) for v in (a, b, single)]
+    bounds = residuals(sizes[0], sizes[1], order, sizes[2])
+    for tree, residual in residuals(a, b, order, single).items():
         size = max(1.0, bounds[tree] + 1.0)
         if not abs(float(residual)) <= tolerance * size:
             return tree, float(residual)

@@ -37,6 +37,9 @@ where ``e`` is not finite; ``u`` and ``k1`` stay.
 **Given up**, with NaN from the next saved time on: after ``max_steps`` attempts; when ``h`` is not at
 least ``10 eps max(|t|, |T|)`` before an attempt that does not land; when ``u`` or ``k1`` is not finite.
 
+**Rosenbrock methods** take the same loop; ``e = |sum e_i U_i|``, the Jacobian is that at ``(t, u)``, and
+the first stage uses ``k1``.
+
 **Counters.** ``nfe`` counts 2 for the first step, ``s - 1`` for each attempt, and 1 for each accepted step
 whose ``k1`` is evaluated anew.
 """
@@ -49,7 +52,7 @@ import numpy as np
 from attns_core.control import Adaptive
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
-from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
 from attns_core.problem import Problem
 from attns_core.solution import Solution
 from attns_core.step_size import CONTROLLER
@@ -69,9 +72,16 @@ def solve_adaptive(problem: Problem, method: AbstractMethod, control: Adaptive, 
     AttnsError
         If the method has no error estimate.
     """
-    if not isinstance(method, ExplicitRungeKutta):
-        raise AttnsError(f"{method.name} has no error estimate; give a fixed dt")
-    return integrate(problem, control, dtype, runge_kutta_attempt(problem, method), method.stages, method)
+    if isinstance(method, ExplicitRungeKutta):
+        return integrate(
+            problem, control, dtype, runge_kutta_attempt(problem, method), method.stages, method.error_power
+        )
+    if isinstance(method, Rosenbrock):
+        from attns_core.backends.numpy_rosenbrock import evaluations, rosenbrock_attempt
+
+        attempt = rosenbrock_attempt(problem, method)
+        return integrate(problem, control, dtype, attempt, evaluations(method), method.error_power)
+    raise AttnsError(f"{method.name} has no error estimate; give a fixed dt")
 
 
 def runge_kutta_attempt(problem: Problem, method: ExplicitRungeKutta) -> Attempt:
@@ -100,9 +110,9 @@ def runge_kutta_attempt(problem: Problem, method: ExplicitRungeKutta) -> Attempt
     return attempt
 
 
-def integrate(problem: Problem, control: Adaptive, dtype: Any, attempt: Attempt, stages: int, method: Any) -> Solution:
+def integrate(problem: Problem, control: Adaptive, dtype: Any, attempt: Attempt, stages: int, q: int) -> Solution:
     """The loop: attempts of all unfinished trajectories at once, bookkeeping per trajectory."""
-    c, q = CONTROLLER, method.error_power
+    c = CONTROLLER
     proportional, integral = c.exponents(q)
     t_save, n = problem.t_save, problem.n
     f = _Derivative(problem, n)

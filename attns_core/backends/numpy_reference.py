@@ -11,7 +11,7 @@ from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.corrector import TrainedCorrector, correction
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
-from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting
 from attns_core.problem import Problem
 from attns_core.solution import Solution
 from attns_core.types import Array
@@ -33,13 +33,13 @@ class NumpyBackend(AbstractBackend):
         dtype: str,
     ) -> str | None:
         if isinstance(method, Splitting):
-            from attns_core.tracing import trace
+            from attns_core.splittings import why_not_split
 
-            if trace(problem.equation).halves is None:
-                return f"{method.name} needs a separable system q' = g(v), v' = f(q)"
-            if isinstance(control, Adaptive):
-                return f"{method.name} has no error estimate"
-        elif not isinstance(method, ExplicitRungeKutta):
+            reason = why_not_split(method, problem.equation)
+            if reason is None and isinstance(control, Adaptive):
+                reason = f"{method.name} has no error estimate"
+            return reason
+        if not isinstance(method, ExplicitRungeKutta | Rosenbrock):
             return f"the numpy backend has no step for {type(method).__name__}"
         return None
 
@@ -55,8 +55,6 @@ class NumpyBackend(AbstractBackend):
             counts = problem.steps_per_save(control)
             step = increment(problem, method)
             return lambda: _fixed(problem, method, control.dt, counts, step, corrector, np.dtype(dtype))
-        if not isinstance(method, ExplicitRungeKutta):
-            raise AttnsError(f"{method.name} has no error estimate")
         from attns_core.backends.numpy_adaptive import solve_adaptive
 
         return lambda: solve_adaptive(problem, method, control, np.dtype(dtype))
@@ -72,6 +70,10 @@ def increment(problem: Problem, method: AbstractMethod) -> Increment:
         return _splitting_increment(problem, method)
     if isinstance(method, ExplicitRungeKutta):
         return _runge_kutta_increment(problem, method)
+    if isinstance(method, Rosenbrock):
+        from attns_core.backends.numpy_rosenbrock import rosenbrock_increment
+
+        return rosenbrock_increment(problem, method)
     raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")
 
 
@@ -142,11 +144,24 @@ def _fixed(
                 u = new.astype(dtype)
             saved[i + 1] = u
     n_steps = int(counts.sum())
-    per_step = method.tableau.effective_stages if isinstance(method, ExplicitRungeKutta) else method.stages  # type: ignore[attr-defined]
     return Solution(
         t=problem.t_save,
         u=saved,
         n_steps=n_steps,
-        nfe=n_steps * per_step,
+        nfe=n_steps * _evaluations(method),
         n_corrector=n_steps if corrector is not None else 0,
     )
+
+
+def _evaluations(method: AbstractMethod) -> int:
+    """Right-hand sides per fixed step."""
+    match method:
+        case ExplicitRungeKutta():
+            return method.tableau.effective_stages
+        case Splitting():
+            return method.stages
+        case Rosenbrock():
+            from attns_core.backends.numpy_rosenbrock import evaluations
+
+            return evaluations(method)
+    raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")

@@ -7,11 +7,15 @@ from attns_plugins.methods.dop853 import DOP853
 from attns_plugins.methods.dopri5 import DOPRI5
 from attns_plugins.methods.euler import EULER
 from attns_plugins.methods.heun import HEUN
+from attns_plugins.methods.linearly_implicit_euler import LINEARLY_IMPLICIT_EULER
 from attns_plugins.methods.midpoint import MIDPOINT
 from attns_plugins.methods.ralston import RALSTON
 from attns_plugins.methods.rk3 import RK3
 from attns_plugins.methods.rk4 import RK4
 from attns_plugins.methods.rk38 import RK38
+from attns_plugins.methods.rodas4 import RODAS4
+from attns_plugins.methods.rodas5p import RODAS5P
+from attns_plugins.methods.srkn11 import SRKN11
 from attns_plugins.methods.ssprk3 import SSPRK3
 from attns_plugins.methods.stormer_verlet import STORMER_VERLET
 from attns_plugins.methods.tsit5 import TSIT5
@@ -36,6 +40,10 @@ METHODS: tuple[AbstractMethod, ...] = (
     DOP853,
     STORMER_VERLET,
     YOSHIDA4,
+    SRKN11,
+    LINEARLY_IMPLICIT_EULER,
+    RODAS4,
+    RODAS5P,
 )
 
 
