@@ -7,7 +7,6 @@ import synthetic_runs as synthetic
 from attns_harness.analysis import WorkPrecisionSet, prepare
 from attns_harness.analysis.work_precision import ladder
 from attns_harness.reports.figures import render, work_precision_figure
-from attns_harness.reports.markdown import write_markdown
 from attns_harness.reports.style import looks
 
 from attns_core import AttnsError
@@ -91,18 +90,3 @@ def test_figures_survive_zeros_failures_and_missing_values(kind):
     second = render(work_precision_figure(points, "kepler $x^2$", looks(points.series())), kind)
     assert first == second
     assert len(first) > 5000
-
-
-def test_markdown_report_of_hostile_names_and_of_nothing(tmp_path):
-    hostile = "../<script>|*x*`_"
-    table = synthetic.table(equations=(hostile,))
-    table["reason"] = "line\nbreak | pipe"
-    paths = write_markdown(prepare(table), tmp_path / ".", title=hostile)
-    text = paths[-1].read_text()
-    assert "<script>" not in text
-    assert all(path.parent.resolve() == tmp_path.resolve() for path in paths)
-    assert "\\<script\\>\\|\\*x\\*" in text
-    empty = write_markdown(prepare(synthetic.table().iloc[:0]), tmp_path, title="empty")
-    assert "no cells" in empty[-1].read_text()
-    failed = synthetic.table(equations=("kepler",)).assign(state="crashed", error_l2_scaled=None, time_min_s=None)
-    assert "60 crashed" in write_markdown(prepare(failed), tmp_path, title="all failed")[-1].read_text()

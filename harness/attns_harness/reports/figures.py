@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.work_precision import COSTS, ERRORS, WorkPrecisionSet
 from attns_harness.reports.style import RC, Look, plain
+from attns_harness.reports.text import visible
 
 _ZERO = 1e-17
 """Where an error of exactly zero is drawn, if no smaller one is there."""
@@ -32,7 +34,9 @@ def work_precision_figure(
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+        figure: Any = Figure(figsize=(6.4, 4.4), layout="constrained")
+        # What a reader sees when pointing at a marker: group -> text per marker, in the order drawn.
+        figure.hover = {}
         axes = figure.add_subplot()
         series = points.series(problem)
         curves = {name: points.curve(problem, name, error=error, cost=cost) for name in series}
@@ -72,12 +76,20 @@ def _draw_curve(axes: Any, curve: Any, look: Look, left: float) -> None:
         return
     zero = mean["error"] == 0
     x = mean["error"].where(~zero, left)
-    axes.plot(x, mean["cost"], label=label, gid=f"curve:{curve.series}", **style)
-    axes.plot(x[zero], mean["cost"][zero], linestyle="", marker=8, color=look.colour, markersize=9)
+    axes.plot(x, mean["cost"], label=label, gid=f"curve:{visible(curve.series)}", **style)
+    axes.figure.hover[f"curve:{visible(curve.series)}"] = [
+        f"{curve.series}: error {e:.3g}, cost {c:.3g}, step or tolerance {h:g}"
+        for e, c, h in zip(mean["error"], mean["cost"], mean["control"], strict=True)
+    ]
+    axes.plot(
+        x[zero], mean["cost"][zero], linestyle="", marker=8, color=look.colour, markersize=9,
+        gid=f"spread:{visible(curve.series)}",
+    )  # fmt: skip
     for control, cost in zip(mean["control"], mean["cost"], strict=True):
         spread = curve.error[(curve.control == control) & (curve.error > 0)]
         if spread.size > 1:
-            axes.plot([spread.min(), spread.max()], [cost, cost], color=look.colour, linewidth=0.8, alpha=0.7)
+            axes.plot([spread.min(), spread.max()], [cost, cost], color=look.colour, linewidth=0.8, alpha=0.7,
+                      gid=f"spread:{visible(curve.series)}")  # fmt: skip
 
 
 def _draw_failures(axes: Any, failures: Any, column: str, look: Look, name: str) -> None:
@@ -87,7 +99,7 @@ def _draw_failures(axes: Any, failures: Any, column: str, look: Look, name: str)
     if len(costs):
         across = axes.get_yaxis_transform()
         axes.plot([0.985] * len(costs), costs, linestyle="", marker="x", color=look.colour, transform=across,
-                  clip_on=False, gid=f"failed:{name}")  # fmt: skip
+                  clip_on=False, gid=f"failed:{visible(name)}")  # fmt: skip
 
 
 def _draw_uncertainty(axes: Any, uncertainty: float, left: float, any_error: bool) -> None:
@@ -99,6 +111,52 @@ def _draw_uncertainty(axes: Any, uncertainty: float, left: float, any_error: boo
     axes.text(uncertainty, 0.01, " reference uncertain", transform=axes.get_xaxis_transform(), rotation=90,
               fontsize="x-small", color="#666666", ha="right", va="bottom")  # fmt: skip
     axes.set_xlim(low, high)
+
+
+def explosion_figure(rates: Frame, problem: str, looks: Mapping[str, Look]) -> Any:
+    """Share of diverged trajectories over step or tolerance, with Wilson intervals as bars."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        for name, rows in rates.groupby("series"):
+            look, rows = looks[name], rows.sort_values("control")
+            bars = [(rows["rate"] - rows["low"]).clip(lower=0), (rows["high"] - rows["rate"]).clip(lower=0)]
+            axes.errorbar(rows["control"], rows["rate"], yerr=[b.fillna(0) for b in bars], color=look.colour,
+                          marker=look.marker, linestyle="--" if look.dashed else "-", label=plain(name), capsize=2,
+                          gid=f"curve:{visible(name)}")  # fmt: skip
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xlabel("step or tolerance")
+        axes.set_ylabel("diverged share")
+        axes.set_title(plain(problem), loc="left", fontweight="bold")
+        figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+        return figure
+
+
+def profile_figure(profile: Frame, looks: Mapping[str, Look]) -> Any:
+    """Performance profiles: share solved within a factor of the cheapest."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        factors = [float(c) for c in profile.columns if c != "solved"]
+        for name in profile.index:
+            look = looks[name]
+            axes.plot(factors, profile.loc[name].drop("solved"), color=look.colour, marker=look.marker,
+                      linestyle="--" if look.dashed else "-", markerfacecolor="white" if look.dashed else look.colour,
+                      label=plain(name), drawstyle="steps-post", gid=f"curve:{visible(name)}")  # fmt: skip
+        axes.set_ylim(-0.03, 1.03)
+        axes.set_xlabel("factor of the cheapest")
+        axes.set_ylabel("share solved")
+        if len(profile):
+            figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+        return figure
 
 
 def render(figure: Any, kind: str) -> bytes:

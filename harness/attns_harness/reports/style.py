@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, final
 
+from attns_harness.reports.text import visible
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C7A00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 
@@ -33,7 +35,7 @@ RC: Any = {
 
 def plain(text: object) -> str:
     """Text for matplotlib in which a dollar sign is only that."""
-    return str(text).replace("$", r"\$")
+    return visible(text).replace("$", r"\$")
 
 
 @final

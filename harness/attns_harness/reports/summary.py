@@ -43,3 +43,11 @@ def summary(rows: Frame, error: str) -> Frame:
         if column in table:
             table[column] = pd.to_numeric(table[column])
     return table
+
+
+def failures(table: Frame) -> Frame:
+    """Cells that are not ``ok``, those of equal problem, series, step, state and reason together."""
+    lost = table[~table["ok"]]
+    columns = ["problem", "series", "control", "state", "reason"]
+    grouped = lost.groupby(columns, dropna=False, sort=True).size().reset_index(name="cells")
+    return grouped[[*columns[:4], "cells", "reason"]]

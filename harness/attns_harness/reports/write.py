@@ -1,35 +1,88 @@
 """Writing reports: a run folder in, files out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from attns_core import AttnsError
-from attns_harness.analysis.table import load_table
+from attns_core import build_registry
+from attns_core.errors import UnknownNameError
+from attns_harness.analysis.study import Study
+from attns_harness.analysis.table import prepare
+from attns_harness.reports.content import document
+from attns_harness.reports.document import Document
+from attns_harness.reports.facts import RunFacts, read_facts
+from attns_harness.reports.html import write_html
+from attns_harness.reports.latex import write_latex
 from attns_harness.reports.markdown import write_markdown
+from attns_harness.reports.tables import write_csv, write_parquet
+from attns_harness.tables import read_results
 
-WRITERS = {"md": write_markdown}
+TITLES = {
+    "html": "One HTML file that opens offline",
+    "md": "Markdown, short, with PNG figures",
+    "latex": "LaTeX tables (booktabs), PDF figures, BibTeX",
+    "csv": "CSV with a schema of its columns",
+    "parquet": "Parquet with a schema of its columns",
+}
+
+_DOCUMENTS: dict[str, Callable[[Document, Path], list[Path]]] = {
+    "html": write_html,
+    "md": write_markdown,
+    "latex": write_latex,
+}
+_TABLES: dict[str, Callable[[Any, Path, Any], list[Path]]] = {"csv": write_csv, "parquet": write_parquet}
 
 
-def write_report(run_dir: Path, out: Path, formats: Sequence[str] = ("md",)) -> list[Path]:
+def write_report(
+    run_dir: Path, out: Path, formats: Sequence[str] = ("md",), *, registry: Any = None, title: str = ""
+) -> list[Path]:
     """Write reports of a run and return the files written.
 
     Parameters
     ----------
     run_dir : path
-        The folder of a run; only its tables are read.
+        The folder of a run; only its tables, its matrix and its record of environments are read.
     out : path
         Folder for the reports, made if missing.
     formats : sequence of str
-        Names of report formats.
+        Names of report formats: built-in, or registered by a plugin.
+    registry : Registry, optional
+        Default: everything installed.
+    title : str
+        Default: the folder's name.
 
     Raises
     ------
+    UnknownNameError
+        For an unknown format.
     AttnsError
-        For an unknown format, or a folder without a run.
+        For a folder without a run.
     """
+    registry = build_registry() if registry is None else registry
+    known = sorted({*TITLES, *registry.names("report")})
     for name in formats:
-        if name not in WRITERS:
-            raise AttnsError(f"unknown report format {name!r}; known: {', '.join(sorted(WRITERS))}")
-    table = load_table(run_dir)
+        if name not in known:
+            raise UnknownNameError("report format", name, known)
+    facts = read_facts(run_dir)
+    table = read_results(run_dir)
     out.mkdir(parents=True, exist_ok=True)
-    return [path for name in formats for path in WRITERS[name](table, out, title=run_dir.name)]
+    content: Document | None = None
+    written: list[Path] = []
+    for name in formats:
+        if name in _DOCUMENTS:
+            # The analyses behind it are made once for all formats.
+            content = content or document(Study(prepare(table), title or facts.name, registry), facts)
+            written += _DOCUMENTS[name](content, out)
+        elif name in _TABLES:
+            written += _TABLES[name](table, out, registry)
+        else:
+            written += registry.get("report", name).write(table, out, title or facts.name)
+    return written
+
+
+def write_format(name: str, table: Any, out: Path, title: str) -> list[Path]:
+    """One format from a table alone, without a run folder."""
+    registry = build_registry()
+    if name in _TABLES:
+        return _TABLES[name](table, out, registry)
+    return _DOCUMENTS[name](document(Study(prepare(table), title, registry), RunFacts(name=title)), out)

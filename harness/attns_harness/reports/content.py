@@ -1,0 +1,202 @@
+"""The content of a report on a run: which sections, tables and figures it has."""
+
+from functools import partial
+from typing import Any
+
+from attns_harness.analysis.frames import Frame, pd
+from attns_harness.analysis.study import Study
+from attns_harness.analysis.work_precision import COSTS, ERRORS
+from attns_harness.reports.document import Document, Figure, Section, Table
+from attns_harness.reports.facts import RunFacts
+from attns_harness.reports.figures import explosion_figure, profile_figure, work_precision_figure
+from attns_harness.reports.style import Look, looks
+from attns_harness.reports.summary import failures, states, summary
+from attns_harness.reports.text import file_name
+from attns_harness.reports.verdicts import verdicts
+
+MOST_ROWS = 1000
+"""A report shows this many rows of a table; the CSV has all."""
+
+
+def document(study: Study, facts: RunFacts) -> Document:
+    """Everything a report shows."""
+    drawn = looks(study.points.series(), study.learned)
+    problems = [_problem(study, problem, drawn) for problem in study.points.problems]
+    sections = [*problems, *_ranking(study), _fairness(study), *_failed(study), _provenance(study, facts)]
+    return Document(title=study.title, lead=verdicts(study), sections=tuple(sections), bibliography=bibliography(study))
+
+
+def _problem(study: Study, problem: str, drawn: dict[str, Look]) -> Section:
+    rows = study.table[study.table["problem"] == problem]
+    equation = _equation(study, rows)
+    text, formula = (), ()
+    if equation is not None:
+        from attns_harness.catalogue.formula import formula_rows
+
+        text = (equation.description, f"Source: {equation.citation.text()}")
+        formula = tuple(formula_rows(equation))
+    tables = [
+        Table(name="accuracy", caption="Best error of every solver, geometric mean over seeds, and what it costs",
+              frame=summary(rows, study.error), best={"best error": "min"}),
+        *_part(study.equal_error, problem, "equal-error", "Cost of the cheapest classical solver over the solver's "
+               "own at equal error (above 1: cheaper), with 95 % intervals over seeds"),
+        *_part(study.equal_cost, problem, "equal-cost", "Error of the most accurate classical solver over the "
+               "solver's own at equal cost (above 1: more accurate)"),
+        *_part(study.break_even if study.cost == "time" else pd.DataFrame(), problem, "break-even",
+               "Trajectories after which data generation and training have paid for themselves; inf: never"),
+        *_part(study.classical_best, problem, "classical", "Cheapest classical solver at each error"),
+        *_part(study.orders, problem, "orders", "Observed order of convergence, with fit range and 95 % interval"),
+        *_part(_exploding(study), problem, "explosions", "Share of trajectories that diverge, with Wilson intervals"),
+    ]  # fmt: skip
+    return Section(
+        name=file_name(problem), title=problem, text=text, formula=formula, short=True, tables=tuple(tables),
+        figures=tuple(_figures(study, problem, rows, drawn)),
+    )  # fmt: skip
+
+
+def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) -> list[Figure]:
+    stem = file_name(problem)
+    wanted = [(study.error, study.cost)]
+    wanted += [(study.error, "nfe")] if study.cost != "nfe" and rows["nfe"].notna().any() else []
+    if study.cost == "time" and rows["invariant_drift"].notna().any():
+        wanted.append(("invariant_drift", "time"))
+    best = summary(rows, study.error)
+    leader = best["solver"].iloc[0] if len(best) and pd.notna(best["best error"].iloc[0]) else "none"
+    figures = []
+    for error, cost in wanted:
+        what = f"{ERRORS.get(error, error)} against {COSTS[cost][1]}"
+        name = f"work-precision-{stem}" + ("" if (error, cost) == wanted[0] else f"-{file_name(error)}-{cost}")
+        figures.append(
+            Figure(
+                name=name,
+                caption=f"Work-precision: {what}.",
+                alt=f"Work-precision diagram of {problem}: {what} for {rows['series'].nunique()} solvers on "
+                f"logarithmic axes; the smallest error is reached by {leader}. The tables below have the numbers.",
+                draw=partial(work_precision_figure, study.points, problem, drawn, error=error, cost=cost),
+            )
+        )
+    rates = _exploding(study)
+    if len(rates) and (rates["problem"] == problem).any():
+        mine = rates[rates["problem"] == problem]
+        figures.append(
+            Figure(
+                name=f"explosions-{stem}",
+                caption="Share of trajectories that diverge, with Wilson intervals.",
+                alt=f"Explosion rates on {problem} of {mine['series'].nunique()} solvers over step or tolerance.",
+                draw=partial(explosion_figure, mine, problem, drawn),
+            )
+        )
+    return figures
+
+
+def _part(frame: Frame, problem: str, name: str, caption: str) -> list[Table]:
+    rows = frame[frame["problem"] == problem].drop(columns="problem") if len(frame) else frame
+    return [Table(name=name, caption=caption, frame=_cut(rows))] if len(rows) else []
+
+
+def _cut(frame: Frame) -> Frame:
+    return frame.head(MOST_ROWS).reset_index(drop=True)
+
+
+def _exploding(study: Study) -> Frame:
+    """Rates of the series that diverge anywhere on the problem."""
+    rates = study.explosions
+    worst = rates.groupby(["problem", "series"])["rate"].transform("max")
+    return rates[worst > 0]
+
+
+def _equation(study: Study, rows: Frame) -> Any:
+    if study.registry is None or rows.empty:
+        return None
+    name = rows["equation"].iloc[0]
+    return study.registry.get("equation", name) if name in study.registry.names("equation") else None
+
+
+def _ranking(study: Study) -> list[Section]:
+    if study.costs.empty:
+        return []
+    drawn = looks(study.points.series(), study.learned)
+    levels = f"{len(study.costs)} pairs of problem and error"
+    figure = Figure(
+        name="performance-profile", caption="Performance profiles.",
+        alt=f"Performance profiles of {study.costs.shape[1]} solvers over {levels}: share of pairs solved within a "
+        "factor of the cheapest.",
+        draw=partial(profile_figure, study.profile, drawn),
+    )  # fmt: skip
+    tables = [
+        Table(name="profile", caption="Share of pairs solved within a factor of the cheapest; solved: at any cost",
+              frame=study.profile.reset_index(names="solver").sort_values("solved", ascending=False,
+                                                                          ignore_index=True)),
+    ]  # fmt: skip
+    if len(study.ranking):
+        tables.append(
+            Table(name="wins", caption="Against the cheapest classical solver at equal error; ratio: geometric mean "
+                  "of its cost over the solver's own", frame=study.ranking)
+        )  # fmt: skip
+    text = (f"Over {levels}; what a solver does not reach costs infinity (Dolan and More, 2002).",)
+    return [Section(name="ranking", title="Ranking", text=text, figures=(figure,), tables=tuple(tables))]
+
+
+def _fairness(study: Study) -> Section:
+    frame = pd.DataFrame(
+        [{"check": c.name, "verdict": c.verdict, "finding": c.finding, "rows": _named(c)} for c in study.fairness]
+    )
+    return Section(
+        name="fairness", title="Fairness", short=True,
+        text=("The study checks itself; rows that fail a check are named.",),
+        tables=(Table(name="checks", caption="Fairness checks", frame=frame),),
+    )  # fmt: skip
+
+
+def _named(check: Any) -> str:
+    more = f" and {check.failing - 5} more" if check.failing > 5 else ""
+    return ", ".join(check.rows[:5]) + more
+
+
+def _failed(study: Study) -> list[Section]:
+    lost = failures(study.table)
+    if lost.empty:
+        return []
+    counted = ", ".join(f"{n} {state}" for state, n in states(study.failures).items())
+    return [
+        Section(
+            name="failures", title="What did not end ok",
+            text=(f"{len(study.failures)} of {len(study.table)} cells: {counted}.",),
+            tables=(Table(name="failures", caption="Cells without a complete result, by state and reason",
+                          frame=_cut(lost)),),
+        )
+    ]  # fmt: skip
+
+
+def _provenance(study: Study, facts: RunFacts) -> Section:
+    names = [n for n in ("attns_version", "git_commit", "python_version", "numba_version", "cpu") if n in study.table]
+    rows = [{"what": n, "value": ", ".join(sorted({str(v) for v in study.table[n].dropna()}))} for n in names]
+    for key, environment in (facts.environments or {}).items():
+        machine, packages = environment.get("machine", {}), environment.get("packages", {})
+        rows.append({"what": f"machine {key}", "value": ", ".join(f"{k} {v}" for k, v in machine.items() if v)})
+        rows.append({"what": f"packages {key}", "value": ", ".join(f"{k} {v}" for k, v in packages.items())})
+        plugins = environment.get("plugins", {})
+        rows.append({"what": f"plugins {key}", "value": ", ".join(f"{k} ({v})" for k, v in plugins.items())})
+    rows += [{"what": "to reproduce", "value": command} for command in facts.commands]
+    return Section(
+        name="provenance", title="Provenance", code=facts.matrix,
+        tables=(Table(name="provenance", caption="Where these numbers come from", frame=pd.DataFrame(rows)),),
+    )  # fmt: skip
+
+
+def bibliography(study: Study) -> tuple[Any, ...]:
+    """Citations of every equation, method, corrector, solver and metric that took part, by key."""
+    if study.registry is None:
+        return ()
+    used = [("equation", "equation"), ("method", "method"), ("corrector", "corrector"), ("solver", "solver")]
+    found: dict[str, Any] = {}
+    for kind, column in used:
+        for name in sorted(set(study.table[column]) & set(study.registry.names(kind))):
+            citation = getattr(study.registry.get(kind, name), "citation", None)
+            if citation is not None:
+                found[citation.key] = citation
+    for metric in study.registry.all("metric"):
+        if metric.citation is not None and any(c in study.table and study.table[c].notna().any()
+                                               for c in metric.columns):  # fmt: skip
+            found[metric.citation.key] = metric.citation
+    return tuple(found[key] for key in sorted(found))

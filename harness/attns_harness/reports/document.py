@@ -1,0 +1,90 @@
+"""What a report says, apart from how it is written: sections with text, figures and tables."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from attns_harness.analysis.frames import Frame
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Figure:
+    """A figure, drawn when it is written.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the document; the stem of its file.
+    alt : str
+        What it shows, for those who do not see it.
+    draw : callable
+        Returns a matplotlib figure.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    draw: Callable[[], Any]
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """A table of plain values.
+
+    Parameters
+    ----------
+    best : mapping of str to str
+        Column -> ``"min"`` or ``"max"``: which value is set in bold.
+    """
+
+    name: str
+    caption: str
+    frame: Frame
+    best: dict[str, str] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Section:
+    """A heading with what stands under it, in this order.
+
+    Parameters
+    ----------
+    formula : tuple of str
+        LaTeX rows ``left &= right``.
+    code : str
+        Shown as it is.
+    short : bool
+        Whether short formats (Markdown) show it too.
+    """
+
+    name: str
+    title: str
+    text: tuple[str, ...] = ()
+    formula: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    code: str = ""
+    short: bool = False
+    sections: tuple["Section", ...] = ()
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Document:
+    """A report.
+
+    Parameters
+    ----------
+    lead : tuple of str
+        The verdicts, one sentence each, unfavourable ones included.
+    bibliography : tuple of Citation
+        Everything that took part.
+    """
+
+    title: str
+    lead: tuple[str, ...]
+    sections: tuple[Section, ...]
+    bibliography: tuple[Any, ...] = ()

@@ -1,0 +1,115 @@
+"""LaTeX: booktabs tables and PDF figures in a document that plain pdflatex compiles, and BibTeX."""
+
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+
+from attns_harness.analysis.frames import Frame, pd
+from attns_harness.reports.document import Document, Section, Table
+from attns_harness.reports.figures import render
+from attns_harness.reports.text import number, visible
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+}
+_ROWS = 60
+
+_PREAMBLE = r"""\documentclass[10pt]{article}
+\usepackage[T1]{fontenc}
+\usepackage[utf8]{inputenc}
+\usepackage[margin=2cm]{geometry}
+\usepackage{amsmath,booktabs,graphicx}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{4pt}
+\begin{document}
+"""
+
+
+def escape(text: object) -> str:
+    """Plain text for LaTeX; what plain pdflatex cannot set becomes its nearest ASCII, or a question mark."""
+    known = []
+    for c in visible(text):
+        if c in _SPECIAL:
+            known.append(_SPECIAL[c])
+        elif ord(c) < 128:
+            known.append(c)
+        else:
+            ascii_ = unicodedata.normalize("NFKD", c).encode("ascii", "ignore").decode()
+            known.append("".join(_SPECIAL.get(a, a) for a in ascii_) or "?")
+    return "".join(known)
+
+
+def latex_table(table: Table) -> str:
+    """A booktabs ``tabular``; the best value of a column in bold, missing values as a dash."""
+    frame = table.frame.head(_ROWS)
+    right = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame.columns]
+    best = {c: _best(frame[c], how) for c, how in table.best.items() if c in frame}
+    lines = [r"\begin{tabular}{" + "".join("r" if r else "l" for r in right) + "}", r"\toprule"]
+    lines += [" & ".join(escape(c) for c in frame.columns) + r" \\", r"\midrule"]
+    for row in frame.itertuples(index=False):
+        cells = []
+        for name, value in zip(frame.columns, row, strict=True):
+            text = escape(_cut(number(value))) or "--"
+            cells.append(rf"\textbf{{{text}}}" if name in best and value == best[name] else text)
+        lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def write_latex(document: Document, out: Path) -> list[Path]:
+    """``report.tex``, one ``.tex`` per table and one PDF per figure to include elsewhere, ``references.bib``."""
+    folder = out / "latex"
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    body = [rf"\section*{{{escape(document.title)}}}", *(escape(line) + "\n" for line in document.lead)]
+    for section in document.sections:
+        body += _section(section, folder, written)
+    bib = folder / "references.bib"
+    bib.write_text("\n\n".join(c.bibtex() for c in document.bibliography) + "\n", encoding="utf-8")
+    if document.bibliography:
+        body += [r"\nocite{*}", r"\bibliographystyle{plain}", r"\bibliography{references}"]
+    path = folder / "report.tex"
+    path.write_text(_PREAMBLE + "\n".join(body) + "\n\\end{document}\n", encoding="utf-8")
+    return [*written, bib, path]
+
+
+def _section(section: Section, folder: Path, written: list[Path]) -> list[str]:
+    parts = [rf"\section*{{{escape(section.title)}}}", *(escape(line) + "\n" for line in section.text)]
+    if section.formula:
+        parts.append("\\begin{align*}\n" + " \\\\\n".join(section.formula) + "\n\\end{align*}")
+    for figure in section.figures:
+        path = folder / f"{figure.name}.pdf"
+        path.write_bytes(render(figure.draw(), "pdf"))
+        written.append(path)
+        parts.append(rf"\includegraphics[width=0.8\linewidth]{{{{{path.stem}}}.pdf}}" + "\n\n" + escape(figure.caption))
+    for table in section.tables:
+        path = folder / f"{section.name}-{table.name}.tex"
+        path.write_text(latex_table(table) + "\n", encoding="utf-8")
+        written.append(path)
+        parts += [rf"\paragraph{{{escape(table.caption)}}}\mbox{{}}\\[2pt]"]
+        parts += [rf"\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{\input{{{path.name}}}}}"]
+        if len(table.frame) > _ROWS:
+            parts.append(rf"{len(table.frame) - _ROWS} more rows are in the tables.")
+    return [p + "\n" for p in parts]
+
+
+def _best(column: Frame, how: str) -> float:
+    values = pd.to_numeric(column, errors="coerce")
+    return float(values.min() if how == "min" else values.max()) if values.notna().any() else np.nan
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 120 else text[:117] + "..."

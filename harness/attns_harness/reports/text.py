@@ -1,0 +1,27 @@
+"""Values and names as text."""
+
+import re
+import unicodedata
+
+import numpy as np
+
+
+def number(value: object) -> str:
+    """A value of a table: three digits, nothing for a missing one."""
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{value:.3g}"
+    return visible(value)
+
+
+def file_name(text: str) -> str:
+    """A safe file name for a label: letters, digits, dot, dash; nothing that is a path."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", text).strip(".-")[:80] or "unnamed"
+
+
+def visible(text: object) -> str:
+    """Text without control characters, which XML forbids and which could reorder what people read."""
+    return "".join(" " if unicodedata.category(c)[0] == "C" else c for c in str(text))
