@@ -1,10 +1,14 @@
 """SUNDIALS CVODE through scikit-sundae.
 
 Pitfalls handled here: the default of 500 steps between two outputs is too few for tight tolerances; the
-implicit method gets the traced Jacobian; a failure raises or returns short arrays, depending on the kind.
+implicit method gets the traced Jacobian; on failure the arrays are short; warnings of diverging
+trajectories go to C's own streams, which are muted.
 """
 
-from collections.abc import Callable
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -49,7 +53,8 @@ class CvodeMethod:
         )
 
         def solve() -> Solution:
-            found = solver.solve(problem.t_save, problem.u0[:, 0].copy())
+            with _quiet():
+                found = solver.solve(problem.t_save, problem.u0[:, 0].copy())
             rows = found.y if found.success else found.y[: len(found.t)]
             counted = int(found.nfev)
             return Solution(
@@ -61,6 +66,24 @@ class CvodeMethod:
             )
 
         return solve
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # SUNDIALS writes a screenful through C's buffered streams for every trajectory that diverges.
+    flush = ctypes.CDLL(None).fflush
+    flush(None)
+    kept, null = [os.dup(1), os.dup(2)], os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        yield
+    finally:
+        flush(None)
+        for number, copy in enumerate(kept, start=1):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(null)
 
 
 CVODE = tuple(

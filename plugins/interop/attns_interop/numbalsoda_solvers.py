@@ -6,7 +6,7 @@ the integrator fails it returns what it has, and only the flag says so.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -30,11 +30,19 @@ class NumbalsodaMethod:
 
         integrate = getattr(numbalsoda, self.method)
         f, p = problem.rhs("cfunc"), problem.equation.p.numeric()
-        limit = {"mxstep": control.max_steps} if self.method == "lsoda" else {}
+        options: dict[str, Any] = {"data": p, "rtol": control.rtol, "atol": control.atol}
+        if self.method == "lsoda":
+            options["mxstep"] = control.max_steps
 
         def solve() -> Solution:
             states, success = integrate(
-                f.address, problem.u0[:, 0].copy(), problem.t_save, data=p, rtol=control.rtol, atol=control.atol, **limit
+                f.address,
+                problem.u0[:, 0].copy(),
+                problem.t_save,
+                data=p,
+                rtol=control.rtol,
+                atol=control.atol,
+                **limit,
             )
             message = "" if success else f"{self.method} reports failure"
             # Rows after the failure are not written by the library; what it left there is not a solution.

@@ -1,10 +1,11 @@
 """torchdiffeq on the CPU.
 
 Pitfalls handled here: its ``rk4`` is the 3/8 rule and is registered as what it is; fixed-step methods
-interpolate linearly between their steps, so saving times must be steps (they are here); adaptive methods
-choose one step for the whole batch from the norm over all of it, so a trajectory's error depends on its
-company; a step that underflows ends in an assertion, after which the trajectories are solved one by one
-and interval by interval to keep what can be kept.
+interpolate linearly between their steps, so saving times must be steps (they are here); the interpolants
+of ``bosh3`` and ``dopri8`` lose three digits against the tolerance, so adaptive steps are made to end at
+saving times (``step_t``); adaptive methods choose one step for the whole batch from the norm over all of
+it, so a trajectory's error depends on its company; a step that underflows ends in an assertion, after
+which the trajectories are solved one by one and interval by interval to keep what can be kept.
 """
 
 from collections.abc import Callable
@@ -56,8 +57,10 @@ class TorchdiffeqMethod:
         t_save = torch.tensor(problem.t_save)
 
         def integrate(u0: Any, times: Any) -> Any:
+            landing = {} if isinstance(control, FixedStep) else {"step_t": times[1:]}
+            given = options | {"options": options["options"] | landing}
             with torch.no_grad():
-                return torchdiffeq.odeint(counted, torch.tensor(u0), times, **options).numpy()
+                return torchdiffeq.odeint(counted, torch.tensor(u0), times, **given).numpy()
 
         def solve() -> Solution:
             nonlocal calls
