@@ -174,7 +174,8 @@ def test_observed_order_of_splittings(method: Splitting) -> None:
     exact = np.stack([np.sin(times), np.cos(times)], axis=1)
     problem = Problem(equation=MANUFACTURED, u0=np.array([[0.0], [1.0]]), t_save=times)
     errors = []
-    for dt in (1 / 16, 1 / 32):
+    # Coarser for the sixth order, before its errors meet round-off.
+    for dt in (1 / 16, 1 / 32) if method.order <= 4 else (1 / 4, 1 / 8):
         solution = solve(problem, OneStepSolver(method=method, backend=NumpyBackend()), dt=dt)
         errors.append(np.sqrt(np.sum((solution.u[:, :, 0] - exact) ** 2)))
     assert abs(np.log2(errors[0] / errors[1]) - method.order) < 0.2
