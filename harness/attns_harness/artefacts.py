@@ -24,7 +24,7 @@ def folder_of(root: Path, artefact: str) -> Path:
 def build(root: Path, artefact: str, write: Callable[[Path], object]) -> dict[str, str]:
     """Build an artefact beside its place and move it there whole; returns its files' SHA-256.
 
-    An artefact that exists already is kept: same id, same contents.
+    A copy that exists already is replaced: it was damaged, or the same contents were built twice.
     """
     place = folder_of(root, artefact)
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -68,15 +68,14 @@ def verify(root: Path, artefact: str, files: Mapping[str, str]) -> Path:
 
 
 def receive(root: Path, artefact: str, blobs: Mapping[str, bytes]) -> None:
-    """Write an artefact that travelled as bytes, unless it is here already."""
+    """Write an artefact that travelled as bytes, in place of a copy that is there already."""
 
     def write(folder: Path) -> None:
         for name, data in blobs.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
 
-    if not folder_of(root, artefact).exists():
-        build(root, artefact, write)
+    build(root, artefact, write)
 
 
 def contents(root: Path, artefact: str) -> dict[str, bytes]:

@@ -41,7 +41,7 @@ class RunOptions:
         Take up failed cells again, too.
     timing : bool, optional
         Overrules the matrix.
-    executor : {"local", "dask"}
+    executor : {"local", "dask", "slurm"}
     scheduler : str
         Address of a Dask scheduler; empty: a cluster on this machine.
     """
@@ -174,9 +174,16 @@ def _executor(
         memory_mb=matrix.limits.memory_mb,
     )
     workers = options.workers or len(os.sched_getaffinity(0))
-    from attns_harness.executors.local import LocalExecutor
+    made: AbstractExecutor
+    if options.executor == "local":
+        from attns_harness.executors.local import LocalExecutor
 
-    with _closing(LocalExecutor(context, workers)) as executor:
+        made = LocalExecutor(context, workers)
+    else:
+        from attns_harness.executors.dask import DaskExecutor
+
+        made = DaskExecutor(context, workers, scheduler=options.scheduler, slurm=options.executor == "slurm")
+    with _closing(made) as executor:
         yield executor
 
 
@@ -190,7 +197,7 @@ def _closing(executor: AbstractExecutor) -> Iterator[AbstractExecutor]:
 
 def plugin_files(registry: Registry) -> tuple[Path, ...]:
     """Single-file plugins of a registry; workers load the same."""
-    return tuple(Path(r.source) for r in registry.plugins if not r.distribution and Path(r.source).is_file())
+    return tuple(Path(r.source) for r in registry.plugins if not r.distribution and Path(r.source).exists())
 
 
 def _timings(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,0 +1,57 @@
+"""The same cells on Dask Distributed: identical tables, also when workers die."""
+
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from runs import matrix_text, run, stable
+
+from attns_core.errors import AttnsError
+from attns_harness.tables import read_results
+
+pytestmark = pytest.mark.filterwarnings("default")  # Dask's own, while its workers are killed
+
+SOLVERS = ["heun", "noisy", "relative", "raises", "not-a-number"]
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("local")
+    run(matrix_text(SOLVERS, seeds=4), folder)
+    return stable(read_results(folder))
+
+
+def _kill_workers(stop: threading.Event, killed: list[int]) -> None:
+    """Kill one Dask worker after the other, as a failing cluster would."""
+    while not stop.wait(1.5) and len(killed) < 2:
+        # A worker is a child of ours that has an isolated process of its own.
+        workers = [p for p in psutil.Process().children() if p.children()]
+        if workers:
+            killed.append(workers[0].pid)
+            workers[0].kill()
+
+
+def test_tables_are_identical_although_workers_die(expected: str, tmp_path: Path) -> None:
+    stop, killed = threading.Event(), []
+    killer = threading.Thread(target=_kill_workers, args=(stop, killed))
+    killer.start()
+    try:
+        run(matrix_text(SOLVERS, seeds=4), tmp_path, executor="dask")
+    finally:
+        stop.set()
+        killer.join()
+    assert killed
+    assert stable(read_results(tmp_path)) == expected
+
+
+def test_no_worker_is_left(expected: str) -> None:
+    time.sleep(0.2)
+    left = [p for p in psutil.Process().children() if "resource_tracker" not in " ".join(p.cmdline())]
+    assert left == []
+
+
+def test_unreachable_scheduler_is_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(AttnsError, match="no Dask scheduler answers"):
+        run(matrix_text(["heun"]), tmp_path, executor="dask", scheduler="tcp://127.0.0.1:1")
