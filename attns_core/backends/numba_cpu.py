@@ -1,16 +1,16 @@
 """The compiled CPU backend: generated kernels over blocks of trajectories."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
 
 from attns_core.backend import AbstractBackend, PreparedSolve
+from attns_core.backends.numba_adaptive import prepare_adaptive
 from attns_core.backends.numba_corrector import corrector_form, corrector_tables
-from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.backends.numba_record import recorded
+from attns_core.backends.numba_threads import share
+from attns_core.control import Adaptive, StepControl
 from attns_core.corrector import TrainedCorrector
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
@@ -19,7 +19,7 @@ from attns_core.kernels.cache import load_kernel
 from attns_core.kernels.corrected import corrected as corrected_steps
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
-from attns_core.kernels.recorder import Graph, record
+from attns_core.kernels.recorder import Graph
 from attns_core.kernels.step import Step, runge_kutta_step, splitting_step
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
 from attns_core.problem import Problem
@@ -39,7 +39,7 @@ class NumbaBackend(AbstractBackend):
     threads : int
         Threads that share the blocks of trajectories; results do not depend on it.
     fastmath : bool
-        Let the compiler reassociate arithmetic and assume that no NaN or infinity occurs.
+        Let the compiler reassociate arithmetic, divide by reciprocals and ignore signs of zero.
     lanes : int
         Trajectories per block, a multiple of the vector length; results do not depend on it.
     form : {"auto", "fused", "staged"}
@@ -76,8 +76,8 @@ class NumbaBackend(AbstractBackend):
                 return f"{method.name} has no error estimate"
         elif not isinstance(method, ExplicitRungeKutta):
             return f"the numba backend has no step for {type(method).__name__}"
-        if isinstance(control, Adaptive):
-            return "the numba backend has fixed steps only"
+        if isinstance(control, Adaptive) and not method.is_adaptive:
+            return f"{method.name} has no error estimate"
         return None
 
     def prepare(
@@ -88,10 +88,11 @@ class NumbaBackend(AbstractBackend):
         corrector: TrainedCorrector | None,
         dtype: str,
     ) -> PreparedSolve:
-        assert isinstance(control, FixedStep)
+        if isinstance(control, Adaptive):
+            return prepare_adaptive(self, problem, method, control, dtype)
         counts = np.asarray(problem.steps_per_save(control), dtype=np.int64)
         graph = recorded(problem.equation)
-        whole = self._is_fused(graph, method)
+        whole = self.is_whole(graph, method)
         corrected = corrector is not None and corrector.active
         # A single trajectory stays in scalars, which only bare whole steps can.
         lanes = 1 if problem.n == 1 and whole and not corrected else self.lanes
@@ -121,7 +122,7 @@ class NumbaBackend(AbstractBackend):
 
         def solve() -> Solution:
             out = np.empty((problem.t_save.size, *u0.shape), dtype=u0.dtype)
-            used = _share(lambda first, last: call(kernel, out, counts, first, last), n_blocks, self.threads)
+            used = share(lambda first, last: call(kernel, out, counts, first, last), n_blocks, self.threads)
             again = _blocks_with_nan(out, lanes) if generated.has_limits else []
             if again:
                 libm = load_kernel(generate(True).source, ENTRY)
@@ -144,7 +145,8 @@ class NumbaBackend(AbstractBackend):
 
         return solve
 
-    def _is_fused(self, graph: Graph, method: AbstractMethod) -> bool:
+    def is_whole(self, graph: Graph, method: AbstractMethod) -> bool:
+        """Whether a method's whole step is compiled as straight-line code."""
         if isinstance(method, Splitting):
             return True
         if self.form != "auto":
@@ -194,34 +196,3 @@ def _operations(graph: Graph, method: AbstractMethod) -> int:
 def _blocks_with_nan(out: Any, lanes: int) -> list[int]:
     """Blocks in which a trajectory ended as NaN (which a state never recovers from)."""
     return sorted({int(i) // lanes for i in np.flatnonzero(np.isnan(out[-1]).any(axis=0))})
-
-
-def _share(work: Callable[[int, int], None], n_blocks: int, threads: int) -> int:
-    """Run ``work(first, last)`` over all blocks on up to ``threads`` threads; returns how many were used."""
-    used = max(1, min(threads, n_blocks))
-    if used == 1:
-        work(0, n_blocks)
-        return 1
-    edges = [n_blocks * i // used for i in range(used + 1)]
-    with ThreadPoolExecutor(used) as pool:
-        for future in [pool.submit(work, a, b) for a, b in pairwise(edges)]:
-            future.result()
-    return used
-
-
-def recorded(equation: Equation) -> Graph:
-    """The record of an equation's right-hand side.
-
-    Raises
-    ------
-    AttnsError
-        If it cannot be recorded.
-    """
-    p = equation.p
-    try:
-        return record(lambda t, u, flat, m: equation.rhs(t, u, p.replaced_by(flat), m), equation.dim, p.numeric().size)
-    except Exception as error:
-        raise AttnsError(
-            f"equation {equation.name!r}: its right-hand side cannot be compiled ({type(error).__name__}: {error}); "
-            "use + - * / **, comparisons and the functions of m only"
-        ) from error

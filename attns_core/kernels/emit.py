@@ -89,18 +89,24 @@ class Emitter:
             lines.append(f"{prefix}v{i} = {value}" if g.is_condition(i) else f"{prefix}v{i} = F({value})")
         return lines
 
-    def lane_lines(self, roots: Sequence[int], u: Sequence[str], prefix: str) -> tuple[list[str], list[str]]:
+    def lane_lines(
+        self, roots: Sequence[int], u: Sequence[str], prefix: str, time: str | None = None
+    ) -> tuple[list[str], list[str]]:
         """Statements for one trajectory, and the names (or literals) of the ``roots``.
 
         ``u[i]`` is the name of component ``i``. Values that change with time only must have been
-        computed by :meth:`time_lines` under the same prefix.
+        computed by :meth:`time_lines` under the same prefix, unless each trajectory has its own
+        ``time`` (a name in working precision).
         """
         g = self.graph
         names: dict[int, str] = {}
         lines: list[str] = []
         for i in g.needed(roots):
             name = g.ops[i][0]
-            if g.levels[i] != LANE:
+            if g.levels[i] < (LANE if time is None else TIME):
+                continue
+            if name == "t":
+                names[i] = str(time)
                 continue
             if name == "u":
                 names[i] = str(u[g.ops[i][1][0]])
@@ -112,7 +118,7 @@ class Emitter:
 
     def _lane_operand(self, i: int, names: dict[int, str], prefix: str) -> str:
         level = self.graph.levels[i]
-        if level == LANE:
+        if i in names:
             return names[i]
         if level == TIME:
             return f"{prefix}v{i}"

@@ -22,7 +22,7 @@ class Form:
     lanes : int
         Trajectories per block; 1 keeps the state in scalars.
     fastmath : bool
-        Let the compiler reassociate and ignore NaN; otherwise only multiply-add contraction.
+        Let the compiler reassociate and approximate; otherwise only multiply-add contraction.
     exact : bool
         Call the C library's elementary functions in place of the vectorised ones.
     """
@@ -53,10 +53,10 @@ class Generated:
         return any(f"{name}{bits}(" in self.source for name in ("sin", "cos", "tan") for bits in ("64", "32"))
 
 
-def begin(form: Form) -> Source:
+def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
     """Imports, and the helper that keeps ``u + S`` a rounding of its own."""
     out = Source()
-    names = sorted(f"{name}{form.dtype[-2:]}" for name in FAST)
+    names = sorted({f"{name}{form.dtype[-2:]}" for name in FAST} | set(also))
     out.lines(
         [
             '"""Generated; see attns_core/kernels."""',
@@ -89,5 +89,6 @@ def begin(form: Form) -> Source:
 
 def decorator(form: Form) -> str:
     """numba's options for the entry function."""
-    flags = "True" if form.fastmath else '{"contract"}'
+    # Not numba's fastmath=True: NaN and infinity must survive, for they say that a solution is lost.
+    flags = '{"contract", "reassoc", "arcp", "nsz", "afn"}' if form.fastmath else '{"contract"}'
     return f'@njit(error_model="numpy", nogil=True, fastmath={flags})'

@@ -55,8 +55,10 @@ class Graph:
         return self._known[key]
 
     def apply(self, name: str, *args: int) -> int:
-        if all(self.levels[a] == CONSTANT for a in args) and name in "+-*/" and (name != "/" or self.ops[args[1]][1][0]):
-            return self.constant(_BINARY[name](*(self.ops[a][1][0] for a in args)))
+        if name in "+-*/" and all(self.levels[a] == CONSTANT for a in args):
+            x, y = (self.ops[a][1][0] for a in args)
+            if name != "/" or y != 0:
+                return self.constant(_BINARY[name](x, y))
         return self.node(name, args, max(self.levels[a] for a in args))
 
     def constant(self, value: float) -> int:

@@ -1,0 +1,103 @@
+"""Adaptive solves of the compiled backend."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from attns_core.backend import PreparedSolve
+from attns_core.backends.numba_record import recorded
+from attns_core.backends.numba_threads import share
+from attns_core.backends.numpy_adaptive import REASONS
+from attns_core.control import Adaptive
+from attns_core.errors import AttnsError
+from attns_core.kernels.adaptive import Pair, adaptive, adaptive_staged, staged_tables
+from attns_core.kernels.cache import load_kernel
+from attns_core.kernels.form import ENTRY, Form, Generated
+from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.problem import Problem
+from attns_core.solution import Solution
+from attns_core.step_size import CONTROLLER
+
+if TYPE_CHECKING:
+    from attns_core.backends.numba_cpu import NumbaBackend
+
+_FEW = 256
+"""Trajectories up to which blocks are short, so that few lanes wait for the last trajectories."""
+
+
+def prepare_adaptive(
+    backend: "NumbaBackend", problem: Problem, method: AbstractMethod, control: Adaptive, dtype: str
+) -> PreparedSolve:
+    """Compile an adaptive solve; see :mod:`attns_core.backends.numpy_adaptive` for what it computes."""
+    if not isinstance(method, ExplicitRungeKutta):
+        raise AttnsError(f"{method.name} has no error estimate; give a fixed dt")
+    t, n = method.tableau, problem.n
+    pair = Pair(a=t.a, b=t.b, c=t.c, b_error=t.b_error, b_low=method.b_error_low, is_fsal=t.is_fsal)
+    graph = recorded(problem.equation)
+    whole = backend.is_whole(graph, method)
+    lanes = 8 if n <= _FEW else 16
+
+    def generate(exact: bool) -> Generated:
+        form = Form(dtype=dtype, lanes=lanes, fastmath=backend.fastmath, exact=exact)
+        if whole:
+            return adaptive(graph, pair, form)
+        return adaptive_staged(graph, form, is_fsal=pair.is_fsal, has_low=pair.b_low is not None)
+
+    generated = generate(False)
+    tables = () if whole else staged_tables(pair)
+    c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
+    rule = CONTROLLER
+    power = method.error_power
+    rules = (rule.safety, rule.min_factor, rule.max_factor, rule.least_error, rule.reach)
+    rules += (*rule.exponents(power), float(power))
+    tolerances = np.array([control.rtol, control.atol])
+    u0 = problem.u0.astype(dtype)
+    kernel = load_kernel(generated.source, ENTRY)
+
+    def call(kernel: Any, out: Any, counters: Any, first: int, last: int) -> None:
+        limit = control.max_steps
+        kernel(u0, out, problem.t_save, tolerances, rules, limit, c, counters, first, last, *tables)
+
+    # Compiles without stepping.
+    call(kernel, np.empty((1, *u0.shape), dtype=u0.dtype), np.zeros((3, n), dtype=np.int64), 0, 0)
+
+    def solve() -> Solution:
+        out = np.empty((problem.t_save.size, *u0.shape), dtype=u0.dtype)
+        counters = np.zeros((3, n), dtype=np.int64)
+        used = share(lambda first, last: call(kernel, out, counters, first, last), n, backend.threads, least=lanes)
+        again = np.flatnonzero(np.isnan(out[-1]).any(axis=0)) if generated.has_limits else np.zeros(0, dtype=np.int64)
+        if again.size:
+            libm = load_kernel(generate(True).source, ENTRY)
+            for i in again.tolist():
+                counters[:, i] = 0
+                call(libm, out, counters, i, i + 1)
+        steps, rejected, lost = counters
+        return Solution(
+            t=problem.t_save,
+            u=out,
+            n_steps=steps,
+            n_rejected=rejected,
+            nfe=_evaluations(pair, problem, steps, rejected, lost),
+            message="; ".join(
+                f"{np.count_nonzero(lost == code)} given up: {reason.format(max_steps=control.max_steps)}"
+                for code, reason in REASONS.items()
+                if np.any(lost == code)
+            ),
+            extra={
+                "threads": used,
+                "fastmath": backend.fastmath,
+                "lanes": lanes,
+                "form": "fused" if whole else "staged",
+                "repeated_exactly": int(again.size),
+            },
+        )
+
+    return solve
+
+
+def _evaluations(pair: Pair, problem: Problem, steps: Any, rejected: Any, lost: Any) -> Any:
+    """Right-hand sides per trajectory, as the reference counts them."""
+    if problem.t_save.size == 1:
+        return np.zeros_like(steps)
+    nfe = 2 + (len(pair.b) - 1) * (steps + rejected)
+    return nfe if pair.is_fsal else nfe + steps - (lost == 0)

@@ -1,0 +1,23 @@
+"""The record of an equation's right-hand side, from which its kernels are generated."""
+
+from attns_core.equation import Equation
+from attns_core.errors import AttnsError
+from attns_core.kernels.recorder import Graph, record
+
+
+def recorded(equation: Equation) -> Graph:
+    """The record of an equation's right-hand side.
+
+    Raises
+    ------
+    AttnsError
+        If it cannot be recorded.
+    """
+    p = equation.p
+    try:
+        return record(lambda t, u, flat, m: equation.rhs(t, u, p.replaced_by(flat), m), equation.dim, p.numeric().size)
+    except Exception as error:
+        raise AttnsError(
+            f"equation {equation.name!r}: its right-hand side cannot be compiled ({type(error).__name__}: {error}); "
+            "use + - * / **, comparisons and the functions of m only"
+        ) from error
