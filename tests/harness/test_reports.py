@@ -161,9 +161,15 @@ def test_reports_are_equal_byte_for_byte(complete, tmp_path):
     assert write_html(content(complete), tmp_path)[0].read_bytes() == first
 
 
-def test_formulas_fall_back_to_their_source():
-    assert "<math" in formula_mathml((r"\dot{x} &= -\sin x",))
-    assert "&lt;" not in formula_mathml((r"\dot{x} &= y",))
+def test_formulas_are_mathml_and_markup_in_them_is_only_text():
+    good = formula_mathml((r"\dot{x} &= -\sin x", r"\dot{y} &= \frac{x}{y}"))
+    assert good.startswith("<math")
+    assert good.count("<mtr") == 2
+    assert ">&amp;<" not in good
+    for bad in ("<script>alert(1)</script>", r"\text{<img src=x onerror=alert(1)>}", "x & y & <b>z</b>"):
+        found = formula_mathml((bad,))
+        assert {t for t in Page(found).tags if not t.startswith("m")} <= {"pre"}
+        assert "onerror=alert" not in re.sub(r"<pre>.*?</pre>|<mtext>.*?</mtext>", "", found)
 
 
 def test_unknown_formats_name_the_known_ones(tmp_path):

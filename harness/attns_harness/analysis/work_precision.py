@@ -162,7 +162,8 @@ class WorkPrecisionSet:
             cost=points[COSTS[cost][0]].to_numpy(),
             control=points["control"].to_numpy(),
             seed=points["seed"].fillna(0).to_numpy(),
-            uncertainty=points["reference_uncertainty"].fillna(0.0).to_numpy(),
+            # An invariant's drift is measured against its own initial value, not against the reference.
+            uncertainty=points["reference_uncertainty"].fillna(0.0).to_numpy() * (error != "invariant_drift"),
             failures=_why(rows[~usable], error, cost),
         )
 

@@ -49,7 +49,7 @@ def work_precision_figure(
         for name in series:
             _draw_failures(axes, curves[name].failures, COSTS[cost][0], looks[name], name)
         uncertainty = points.table.loc[points.table["problem"] == problem, "reference_uncertainty"].max()
-        if np.isfinite(uncertainty) and uncertainty > 0:
+        if error != "invariant_drift" and np.isfinite(uncertainty) and uncertainty > 0:
             _draw_uncertainty(axes, float(uncertainty), left, bool(positive.size))
         axes.set_xlabel(ERRORS.get(error, error))
         axes.set_ylabel(COSTS[cost][1])

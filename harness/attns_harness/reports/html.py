@@ -13,6 +13,15 @@ from attns_harness.reports.figures import render
 from attns_harness.reports.text import number
 
 _SVG = "http://www.w3.org/2000/svg"
+_MATHML = "http://www.w3.org/1998/Math/MathML"
+_MATHML_TAGS = """
+math mrow mi mo mn ms mtext msub msup msubsup mfrac msqrt mroot mover munder munderover mtable mtr
+mtd mspace mstyle mpadded mfenced mphantom
+"""
+_MATHML_ATTRIBUTES = """
+display displaystyle rowspacing columnspacing columnalign linebreak width height stretchy fence form
+separator lspace rspace mathvariant open close minsize maxsize linethickness scriptlevel accent
+"""
 _XLINK = "http://www.w3.org/1999/xlink"
 
 
@@ -78,16 +87,26 @@ def figure_svg(figure: Figure) -> str:
 
 
 def formula_mathml(rows: tuple[str, ...]) -> str:
-    """The rows as MathML, which browsers set themselves; as LaTeX source where that fails."""
+    """The rows as MathML, which browsers set themselves; as LaTeX source where that fails.
+
+    The converter passes markup in formulas through, so its result is parsed and only MathML's own
+    elements and layout attributes are let in.
+    """
     from html import escape
 
     from latex2mathml.converter import convert
 
-    source = r"\begin{aligned}" + r" \\ ".join(rows) + r"\end{aligned}"
     try:
-        return convert(source, display="block")
+        root = ET.fromstring(convert(r"\begin{align*}" + r" \\ ".join(rows) + r"\end{align*}", display="block"))
+        for element in root.iter():
+            tag = element.tag.removeprefix(f"{{{_MATHML}}}")
+            if tag not in _MATHML_TAGS.split():
+                raise ValueError(f"{tag} is no MathML element")
+            element.attrib = {k: v for k, v in element.attrib.items() if k in _MATHML_ATTRIBUTES.split()}
+        ET.register_namespace("", _MATHML)
+        return ET.tostring(root, encoding="unicode")
     except Exception:
-        return f"<pre>{escape(' '.join(rows))}</pre>"
+        return f"<pre>{escape(chr(10).join(rows))}</pre>"
 
 
 def _environment() -> Any:

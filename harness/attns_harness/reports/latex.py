@@ -27,6 +27,20 @@ _SPECIAL = {
     '"': r"\textquotedbl{}",
 }
 _ROWS = 60
+_FORBIDDEN = (
+    "\\input",
+    "\\include",
+    "\\write",
+    "\\open",
+    "\\read",
+    "\\def",
+    "\\catcode",
+    "\\csname",
+    "\\end{",
+    "^^",
+    "%",
+)
+"""A formula has no business with files, definitions or the document's end."""
 
 _PREAMBLE = r"""\documentclass[10pt]{article}
 \usepackage[T1]{fontenc}
@@ -88,7 +102,9 @@ def write_latex(document: Document, out: Path) -> list[Path]:
 
 def _section(section: Section, folder: Path, written: list[Path]) -> list[str]:
     parts = [rf"\section*{{{escape(section.title)}}}", *(escape(line) + "\n" for line in section.text)]
-    if section.formula:
+    if section.formula and any(command in row for row in section.formula for command in _FORBIDDEN):
+        parts += [escape(row) + "\n" for row in section.formula]
+    elif section.formula:
         parts.append("\\begin{align*}\n" + " \\\\\n".join(section.formula) + "\n\\end{align*}")
     for figure in section.figures:
         path = folder / f"{figure.name}.pdf"
