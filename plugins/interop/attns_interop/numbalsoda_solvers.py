@@ -35,15 +35,7 @@ class NumbalsodaMethod:
             options["mxstep"] = control.max_steps
 
         def solve() -> Solution:
-            states, success = integrate(
-                f.address,
-                problem.u0[:, 0].copy(),
-                problem.t_save,
-                data=p,
-                rtol=control.rtol,
-                atol=control.atol,
-                **limit,
-            )
+            states, success = integrate(f.address, problem.u0[:, 0].copy(), problem.t_save, **options)
             message = "" if success else f"{self.method} reports failure"
             # Rows after the failure are not written by the library; what it left there is not a solution.
             good = len(states) if success else int(np.argmin(np.append(np.isfinite(states).all(axis=1), False)))
