@@ -18,7 +18,7 @@ Sampler: TypeAlias = Callable[[Params, np.random.Generator, int], Array]
 """``sample(p, rng, n)`` -> initial states, shape ``(dim, n)``."""
 
 Exact: TypeAlias = Callable[[float, Array, Params], Array]
-"""``exact(t, u0, p)`` -> the state at ``t`` after the initial time, for ``u0`` of shape ``(dim, n)``."""
+"""``exact(t, u0, p)`` -> the state a time ``t`` after ``u0`` of shape ``(dim, n)`` at the equation's ``t0``."""
 
 
 @final

@@ -9,6 +9,7 @@ from attns_plugins.equations.hires import START
 from scipy.integrate import solve_ivp
 
 from attns_core import AttnsError, Equation, Problem, UnknownNameError, build_registry
+from attns_core.reference import make_reference
 from attns_core.tracing import trace
 
 REGISTRY = build_registry(only=["equations"])
@@ -99,6 +100,15 @@ def test_forcing_has_the_declared_period(name: str) -> None:
     now = equation.evaluate(0.4, u)
     np.testing.assert_allclose(equation.evaluate(0.4 + period, u), now, atol=1e-12)
     assert np.abs(equation.evaluate(0.4 + period / 2, u) - now).max() > 1e-2
+
+
+def test_reference_of_a_forced_equation_from_another_time() -> None:
+    equation = REGISTRY.equation("driven-oscillator")
+    u0 = equation.initial_states(0, 1)
+    whole = make_reference(Problem(equation=equation, u0=u0, t_save=np.array([0.0, 1.0, 2.0])))
+    rest = make_reference(Problem(equation=equation, u0=whole.u[1], t_save=np.array([1.0, 2.0])))
+    np.testing.assert_allclose(rest.u[-1], whole.u[-1], rtol=1e-11)
+    assert rest.uncertainty < 1e-10
 
 
 def test_stick_slip_sticks_and_slips() -> None:
@@ -203,6 +213,7 @@ def test_k_link_pendulum_solves_its_dense_system(links: int) -> None:
     b = -(weight * np.sin(difference)) @ omega**2 - 9.81 * (links - np.arange(links)) * np.sin(theta)
     expected = np.linalg.solve(weight * np.cos(difference), b)
     np.testing.assert_allclose(equation.evaluate(0.0, u)[links:, 0], expected, rtol=1e-11)
+    np.testing.assert_allclose(equation.evaluate_array(0.0, u)[links:, 0], expected, rtol=1e-11)
 
 
 def test_k_link_pendulum_conserves_energy_with_eight_links() -> None:
