@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
+from attns_core.array_cache import cached_arrays
 from attns_core.corrector import gather_inputs
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
@@ -198,16 +199,12 @@ def make_dataset(
     name = dataset_id(equation, method, dt, trajectories=trajectories, t_end=end, noise=noise, seed=seed)
 
     def build() -> dict[str, Any]:
+        states, increments, seconds = _trajectories(equation, dt, trajectories, end, seed, cache)
         start = time.perf_counter()
-        arrays = _generate(equation, method, dt, trajectories, end, noise, seed)
-        return {**arrays, "seconds": np.array(time.perf_counter() - start)}
+        arrays = _pairs(equation, method, dt, states, increments, noise, seed)
+        return {**arrays, "seconds": np.array(seconds + time.perf_counter() - start)}
 
-    if cache is None:
-        arrays = build()
-    else:
-        from attns_core.array_cache import cached_arrays
-
-        arrays = cached_arrays(Path(cache), f"dataset-{name}", build)
+    arrays = build() if cache is None else cached_arrays(Path(cache), f"dataset-{name}", build)
     seconds = float(arrays.pop("seconds"))
     return Dataset(equation=equation, method=method, dt=dt, noise=noise, seed=seed, id=name, seconds=seconds, **arrays)
 
@@ -223,19 +220,33 @@ def _check(equation: Equation, dt: float, trajectories: int, t_end: float, noise
         raise AttnsError(f"t_end={t_end!r} leaves no whole step of dt={dt:g} after t0={equation.t0:g}")
 
 
-def _generate(
-    equation: Equation, method: AbstractMethod, dt: float, n: int, t_end: float, noise: float, seed: int
+def _trajectories(
+    equation: Equation, dt: float, n: int, t_end: float, seed: int, cache: Path | None
+) -> tuple[Array, Array, float]:
+    """States and increments (steps, dim, n), and what following them cost; shared by methods and noise levels."""
+
+    def build() -> dict[str, Any]:
+        start = time.perf_counter()
+        u0 = equation.initial_states([seed, STREAMS["train"]], max(n, FULL_SET))[:, :n]
+        steps = int((t_end - equation.t0) / dt * (1 + 1e-12))
+        states, increments = follow(equation, u0, equation.t0 + dt * np.arange(steps), dt)
+        return {"states": states, "increments": increments, "seconds": np.array(time.perf_counter() - start)}
+
+    key = {"format": _FORMAT, **equation.identity(), "sampler": source_hash(equation.sample)}
+    key.update({"dt": float(dt), "trajectories": n, "t_end": float(t_end), "seed": seed})
+    found = build() if cache is None else cached_arrays(Path(cache), f"trajectories-{content_hash(key)}", build)
+    return found["states"], found["increments"], float(found["seconds"])
+
+
+def _pairs(
+    equation: Equation, method: AbstractMethod, dt: float, states: Array, increments: Array, noise: float, seed: int
 ) -> dict[str, Any]:
-    u0 = equation.initial_states([seed, STREAMS["train"]], max(n, FULL_SET))[:, :n]
-    steps = int((t_end - equation.t0) / dt * (1 + 1e-12))
-    times = equation.t0 + dt * np.arange(steps)
-    states, increments = follow(equation, u0, times, dt)
     if noise > 0:
         rng = np.random.default_rng([seed, STREAMS["noise"]])
-        shift = noise * rng.standard_normal((steps + 1, *u0.shape))
+        shift = noise * rng.standard_normal((len(states) + 1, *states.shape[1:]))
         increments = increments + np.diff(shift, axis=0)
         states = states + shift[:-1]
-    return pairs_of(equation, method, dt, times, states, increments)
+    return pairs_of(equation, method, dt, equation.t0 + dt * np.arange(len(states)), states, increments)
 
 
 def follow(equation: Equation, u0: Array, times: Array, dt: float) -> tuple[Array, Array]:

@@ -1,5 +1,6 @@
 """The exact flow over one coarse step, to round-off, for making training data."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 from attns_core.citation import Citation
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
+from attns_core.maths import numpy_maths
 from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.parameters import ParamView
 from attns_core.types import Array
 
 _LANES = 4096
@@ -57,16 +60,36 @@ def step_increment(equation: Equation, method: AbstractMethod, t: Any, u: Array,
     return np.concatenate([p[0] for p in parts], axis=1), np.concatenate([p[1] for p in parts], axis=2)
 
 
+def right_hand_side(equation: Equation) -> Callable[[Any, Array], Array]:
+    """``f(t, u)`` on arrays, with everything looked up once: the array form where there is one."""
+    if equation.array_rhs is not None:
+        return equation.evaluate_array
+    p, m, rhs = ParamView(dict(equation.p)), numpy_maths(), equation.rhs
+
+    def f(t: Any, u: Array) -> Array:
+        out = np.empty_like(u)
+        for i, value in enumerate(rhs(t, u, p, m)):
+            out[i] = value
+        return out
+
+    return f
+
+
 def exact_increment(equation: Equation, t: Any, u: Array, dt: float, substeps: int) -> Array:
     """``flow(u) - u`` over ``dt`` by DOP853 with ``substeps`` sub-steps, shape (dim, n).
 
     The increments are summed apart from the state, so the result carries round-off of its own size,
     not of the state's.
     """
+    f, tableau, h = right_hand_side(equation), dop853().tableau, dt / substeps
     total = np.zeros_like(u)
-    h = dt / substeps
+    k = np.empty((tableau.stages, u.size))
     for j in range(substeps):
-        total = total + step_increment(equation, dop853(), t + j * h, u + total, h)[0]
+        start = u + total
+        for i in range(tableau.stages):
+            inner = h * (tableau.a[i, :i] @ k[:i]).reshape(u.shape)
+            k[i] = f(t + (j + tableau.c[i]) * h, start + inner).ravel()
+        total = total + h * (tableau.b @ k).reshape(u.shape)
     return total
 
 
