@@ -114,6 +114,8 @@ class Worker:
             t_end=training.t_end,
             noise=training.noise,
             seed=cell.problem.seed,
+            # One dataset serves every corrector and recipe; written whole, so workers may race for it.
+            cache=self.context.artefacts / "training-data",
         )
         files = self._build(task, lambda folder: save_weights(folder, trained))
         return Report(outcome=Outcome(state="ok"), files=files)
