@@ -9,6 +9,7 @@ from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.backends.numba_adaptive import prepare_adaptive
 from attns_core.backends.numba_corrector import corrector_form, corrector_tables
 from attns_core.backends.numba_record import recorded
+from attns_core.backends.numba_rosenbrock import fixed_step, why_not_compiled
 from attns_core.backends.numba_threads import share
 from attns_core.control import Adaptive, StepControl
 from attns_core.corrector import TrainedCorrector
@@ -21,7 +22,7 @@ from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.step import Step, runge_kutta_step, splitting_step
-from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting
 from attns_core.problem import Problem
 from attns_core.solution import Solution
 
@@ -70,10 +71,15 @@ class NumbaBackend(AbstractBackend):
         dtype: str,
     ) -> str | None:
         if isinstance(method, Splitting):
-            if _halves(problem.equation) is None:
-                return f"{method.name} needs a separable system q' = g(v), v' = f(q)"
+            from attns_core.splittings import why_not_split
+
             if isinstance(control, Adaptive):
                 return f"{method.name} has no error estimate"
+            return why_not_split(method, problem.equation)
+        if isinstance(method, Rosenbrock):
+            reason = why_not_compiled(method, problem.equation)
+            if reason is not None:
+                return reason
         elif not isinstance(method, ExplicitRungeKutta):
             return f"the numba backend has no step for {type(method).__name__}"
         if isinstance(control, Adaptive) and not method.is_adaptive:
@@ -147,7 +153,7 @@ class NumbaBackend(AbstractBackend):
 
     def is_whole(self, graph: Graph, method: AbstractMethod) -> bool:
         """Whether a method's whole step is compiled as straight-line code."""
-        if isinstance(method, Splitting):
+        if isinstance(method, Splitting | Rosenbrock):
             return True
         if self.form != "auto":
             return self.form == "fused"
@@ -167,6 +173,8 @@ def _fixed_kernel(
         halves = _halves(problem.equation)
         assert halves is not None
         step = splitting_step(graph, method.drift, method.kick, halves, form)
+    elif isinstance(method, Rosenbrock):
+        step = fixed_step(method, problem.equation, form)
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau
@@ -183,7 +191,14 @@ def _halves(equation: Equation) -> tuple[tuple[int, ...], tuple[int, ...]] | Non
 
 
 def _evaluations(method: AbstractMethod) -> int:
-    return method.tableau.effective_stages if isinstance(method, ExplicitRungeKutta) else method.stages  # type: ignore[attr-defined]
+    match method:
+        case ExplicitRungeKutta():
+            return method.tableau.effective_stages
+        case Rosenbrock():
+            return method.evaluations
+        case Splitting():
+            return method.stages
+    raise AttnsError(f"the numba backend has no step for {type(method).__name__}")
 
 
 def _operations(graph: Graph, method: AbstractMethod) -> int:
