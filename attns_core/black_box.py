@@ -89,7 +89,10 @@ class BlackBoxSolver(AbstractSolver):
         runs = [self._prepare(part, control) for part in parts]
 
         def run() -> Solution:
-            solution = _joined(self.name, solved, parts, [call() for call in runs])
+            # Overflow on the way to infinity is what diverging means, and no news.
+            with np.errstate(all="ignore"):
+                results = [call() for call in runs]
+            solution = _joined(self.name, solved, parts, results)
             return solution if sound.all() else _with_lost(problem, sound, solution)
 
         return run

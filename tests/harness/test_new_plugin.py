@@ -8,11 +8,11 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from attns_harness.cli import cli
+from attns_harness.scaffold import KINDS, write_plugin
 from click.testing import CliRunner
 
 from attns_core import AttnsError, UnknownNameError
-from attns_harness.cli import cli
-from attns_harness.scaffold import KINDS, write_plugin
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "plugins" / "examples"
 
