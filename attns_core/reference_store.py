@@ -9,6 +9,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def load(folder: Path, key: str) -> Reference | None:
             return None
         first, second = metadata["integrators"]
         return Reference(integrators=(first, second), seconds=float(metadata["seconds"]), **arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error):
         return None
 
 

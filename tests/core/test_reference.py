@@ -15,6 +15,7 @@ from scipy.linalg import expm
 from attns_core import AttnsError, Citation, Equation, Problem
 from attns_core.integrators import extrapolation, linear, multistep, runge_kutta, taylor
 from attns_core.reference import component_scale, make_reference, reference_id, relative_gap
+from attns_core.reference_store import load
 
 CITATION = Citation(key="none", authors="N. N.", title="None", where="Nowhere", year=2000)
 
@@ -156,6 +157,23 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, damage: str) -> None:
     np.testing.assert_array_equal(make_reference(problem, cache=tmp_path).u, made.u)
     np.testing.assert_array_equal(make_reference(problem, cache=tmp_path).u, made.u)
     assert file.stat().st_size > 100
+
+
+def test_no_flipped_byte_raises_or_changes_values(tmp_path: Path) -> None:
+    problem = Problem.sample(OSCILLATOR, n=2)
+    made = make_reference(problem, cache=tmp_path)
+    (file,) = tmp_path.iterdir()
+    data = file.read_bytes()
+    found = []
+    for position in range(0, len(data), 5):
+        broken = bytearray(data)
+        broken[position] ^= 0xFF
+        file.write_bytes(bytes(broken))
+        found.append(load(tmp_path, reference_id(problem)))
+    assert found.count(None) > len(found) / 3
+    # What still loads was damaged where it does not matter, such as the date of an entry.
+    for reference in filter(None, found):
+        np.testing.assert_array_equal(reference.u, made.u)
 
 
 def test_a_file_of_another_problem_is_not_believed(tmp_path: Path) -> None:
