@@ -35,9 +35,14 @@ NO_OUTCOME = (
 """Parts of the core that decide no number: changing them makes nothing stale."""
 
 
-@lru_cache(maxsize=1024)
 def file_fingerprint(path: Path) -> str:
     """Hash of one source file's meaning; of its bytes where it is not Python."""
+    found = path.stat()
+    return _file_fingerprint(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _file_fingerprint(path: Path, _changed: int, _size: int) -> str:
     data = path.read_bytes()
     try:
         tree = ast.parse(data)

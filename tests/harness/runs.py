@@ -50,7 +50,7 @@ def run(text: str, folder: Path, **options: object) -> Summary:
     file = parse_matrix(text, HERE / "matrix.toml")
     registry = build_registry(plugin_files=file.plugin_files)
     view = View(Console(quiet=True), quiet=True)
-    return run_matrix(file, folder, registry, RunOptions(**{"workers": 2, **options}), view)  # type: ignore[arg-type]
+    return run_matrix(file, folder, registry, RunOptions(**{"workers": 1, **options}), view)  # type: ignore[arg-type]
 
 
 def stable(table: pd.DataFrame) -> str:

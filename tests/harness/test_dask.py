@@ -38,7 +38,7 @@ def test_tables_are_identical_although_workers_die(expected: str, tmp_path: Path
     killer = threading.Thread(target=_kill_workers, args=(stop, killed))
     killer.start()
     try:
-        run(matrix_text(SOLVERS, seeds=4), tmp_path, executor="dask")
+        run(matrix_text(SOLVERS, seeds=4), tmp_path, executor="dask", workers=2)
     finally:
         stop.set()
         killer.join()

@@ -38,7 +38,7 @@ HEALTHY = ["heun", "noisy", "relative"]
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mixed")
     before = os.getcwd()
-    run(matrix_text([*HEALTHY, *BAD], dts=(0.25,)), folder)
+    run(matrix_text([*HEALTHY, *BAD], dts=(0.25,)), folder, workers=2)
     assert os.getcwd() == before
     return folder
 
