@@ -42,12 +42,11 @@ def render_html(document: Document) -> str:
     def formula_markup(rows: tuple[str, ...]) -> Any:
         return Markup(formula_mathml(rows))
 
-    environment = _environment()
-    page = environment.get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     return page.render(
         document=document,
-        style=Markup(_asset("report.css")),
-        script=Markup(_asset("report.js")),
+        style=Markup(asset("report.css")),
+        script=Markup(asset("report.js")),
         figure_svg=figure_markup,
         formula_mathml=formula_markup,
         table_rows=table_rows,
@@ -60,7 +59,7 @@ def table_rows(table: Table) -> list[list[tuple[str, str, bool]]]:
     rows = []
     for row in table.frame.itertuples(index=False):
         cells = zip(table.frame.columns, row, strict=True)
-        rows.append([(number(v), _sortable(v), name in best and v == best[name]) for name, v in cells])
+        rows.append([(number(v), sortable(v), name in best and v == best[name]) for name, v in cells])
     return rows
 
 
@@ -109,7 +108,8 @@ def formula_mathml(rows: tuple[str, ...]) -> str:
         return f"<pre>{escape(chr(10).join(rows))}</pre>"
 
 
-def _environment() -> Any:
+def environment() -> Any:
+    """The template engine: everything is escaped unless it is marked as safe."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
@@ -122,7 +122,8 @@ def _environment() -> Any:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A style sheet or script, to be put into a page."""
     return files("attns_harness.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
@@ -162,5 +163,6 @@ def _best(column: Frame, how: str) -> float:
     return float(values.min() if how == "min" else values.max())
 
 
-def _sortable(value: Any) -> str:
+def sortable(value: Any) -> str:
+    """What the page's script sorts a cell by."""
     return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,85 @@
+"""The static site: complete, linked, escaped; and its link checker finds what is broken."""
+
+import json
+
+import pytest
+import synthetic_runs as synthetic
+from attns_harness.cli import cli
+from attns_harness.reports.links import broken_links
+from attns_harness.reports.site import publish
+from click.testing import CliRunner
+
+from attns_core import AttnsError, build_registry
+
+REGISTRY = build_registry()
+
+
+def run_folder(path, **options):
+    (path / "tables").mkdir(parents=True)
+    synthetic.table(**options).to_parquet(path / "tables" / "results.parquet")
+    (path / "matrix.toml").write_text('name = "synthetic"\n')
+    return path
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    small = {"dts": (0.1, 0.05, 0.025), "seeds": (0, 1)}
+    one = run_folder(folder / "one", equations=("henon-heiles",), **small)
+    evil = run_folder(folder / "two", equations=("../<b>&evil",), solvers=(synthetic.RK4,), **small)
+    publish([one, evil], folder / "public", registry=REGISTRY)
+    return folder
+
+
+def test_every_link_leads_somewhere_and_a_broken_one_is_found(site):
+    public = site / "public"
+    assert broken_links(public) == []
+    page = public / "leaderboard.html"
+    text = page.read_text()
+    assert "runs/one/rows.html#c-" in text
+    page.write_text(text.replace("rows.html#c-", "rows.html#no-", 1) + '<a href="gone.html">x</a>')
+    try:
+        assert sorted(line.split(": ")[1][:9] for line in broken_links(public)) == ["gone.html", "runs/one/"]
+    finally:
+        page.write_text(text)
+
+
+def test_the_site_has_a_page_for_every_run_equation_and_solver(site):
+    public = site / "public"
+    assert {p.stem for p in (public / "solvers").iterdir()} == {"euler", "rk4", "dop853", "rk4-attns", "rk4-linear"}
+    assert {p.name for p in (public / "runs").iterdir()} == {"one", "two"}
+    assert "orbits are regular" in (public / "equations" / "henon-heiles.html").read_text()
+    assert "Plugin methods" in (public / "solvers" / "rk4.html").read_text()
+    assert "attns run one/matrix.toml" in (public / "runs" / "one" / "rows.html").read_text()
+    assert len(json.loads((public / "feed.json").read_text())["items"]) == 2
+
+
+def test_hostile_names_stay_text_and_inside_the_site(site):
+    files = {p.resolve() for p in site.rglob("*") if p.is_file()}
+    assert all(p.is_relative_to((site / "public").resolve()) for p in files if p.suffix == ".html")
+    text = (site / "public" / "index.html").read_text()
+    assert "<b>" not in text
+    assert "&lt;b&gt;" in text
+
+
+def test_two_runs_of_one_name_are_refused(site, tmp_path):
+    other = run_folder(tmp_path / "one", equations=("kepler",))
+    with pytest.raises(AttnsError, match="two runs are called 'one'"):
+        publish([site / "one", other], tmp_path / "public", registry=REGISTRY)
+
+
+def test_the_command_checks_and_reports(site):
+    done = CliRunner().invoke(cli, ["publish", "--site", str(site / "public"), "--check"], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    assert "0 broken links" in done.output
+    refused = CliRunner().invoke(cli, ["publish", "--site", str(site / "public")], standalone_mode=False)
+    assert isinstance(refused.exception, AttnsError)
+
+
+def test_the_report_command_writes_every_format(site, tmp_path):
+    formats = "html,md,csv,parquet"
+    arguments = ["report", str(site / "two"), "--format", formats, "--out", str(tmp_path), "--json"]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert done.exception is None, done.output
+    names = {path.rsplit("/", 1)[1] for path in json.loads(done.output)}
+    assert {"report.html", "report.md", "results.csv", "results.parquet", "schema.json"} <= names
