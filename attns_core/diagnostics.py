@@ -6,9 +6,10 @@ import numpy as np
 
 from attns_core.corrector import Layer, TrainedCorrector, gather_inputs
 from attns_core.dataset import Dataset
+from attns_core.fitting.monomials import monomial_slopes
 from attns_core.types import Array
 
-_SAMPLES = 256
+_SAMPLES = 128
 
 
 def slope(z: Array, layer: Layer) -> Array:
@@ -52,13 +53,7 @@ def feature_jacobian(trained: TrainedCorrector, x: Array) -> Array:
             hidden = activate(pre, layer)
         blocks.append(jacobian)
     elif trained.exponents is not None:
-        rows = np.zeros((n, len(trained.exponents), n_in))
-        for j in range(n_in):
-            lowered = trained.exponents.copy()
-            lowered[:, j] = np.maximum(lowered[:, j] - 1, 0)
-            monomials = np.stack([np.prod(z ** e[:, None], axis=0) for e in lowered], axis=1)
-            rows[:, :, j] = trained.exponents[:, j] * monomials / trained.scale[j]
-        blocks.append(rows)
+        blocks.append(monomial_slopes(z, trained.exponents).transpose(2, 0, 1) / trained.scale)
     return np.concatenate(blocks, axis=1)
 
 

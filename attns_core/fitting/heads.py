@@ -8,6 +8,7 @@ import numpy as np
 from attns_core.corrector import Corrector, TrainedCorrector, features
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
+from attns_core.fitting.monomials import monomial_values
 from attns_core.fitting.ridge import RIDGES, Factor, choose_ridge, solve_each
 from attns_core.types import Array
 
@@ -37,6 +38,10 @@ class HeadFit:
 
 def feature_matrix(skeleton: TrainedCorrector, data: Dataset) -> Array:
     """Features at every pair, shape (N, n_features)."""
+    if skeleton.exponents is not None:
+        z = (data.inputs(skeleton.input) - skeleton.mean[:, None]) / skeleton.scale[:, None]
+        linear = [z] if skeleton.linear else []
+        return np.concatenate([np.ones_like(z[:1]), *linear, monomial_values(z, skeleton.exponents)]).T
     return np.ascontiguousarray(features(skeleton, data.inputs(skeleton.input)).T)
 
 
