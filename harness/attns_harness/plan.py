@@ -18,6 +18,7 @@ from attns_harness.fingerprint import Fingerprints
 from attns_harness.matrix import Block, Choice, EquationAxis, Matrix
 
 NO_CORRECTOR = "none"
+DEFAULT_RECIPE = "lsq"
 
 
 @final
@@ -151,10 +152,9 @@ def _check_corrector(choice: Choice, registry: Registry) -> None:
 
 def _default_recipe(registry: Registry) -> str:
     names = registry.names("recipe")
-    for name in ("ridge", "least-squares"):
-        if name in names:
-            return name
-    raise AttnsError(f"name the recipes of a block with correctors; registered: {', '.join(names) or 'none'}")
+    if DEFAULT_RECIPE not in names:
+        raise AttnsError(f"name the recipes of a block with correctors; registered: {', '.join(names) or 'none'}")
+    return DEFAULT_RECIPE
 
 
 def _problem(axis: EquationAxis, seed: int, registry: Registry) -> tuple[ProblemSpec, Equation]:

@@ -60,6 +60,7 @@ TIMED = frozenset(
         "time_iqr_s",
         "time_samples",
         "unstable",
+        "timing_reason",
         "first_call_s",
         "train_seconds",
         "data_seconds",
@@ -81,9 +82,11 @@ TEXT = frozenset(
         "corrector_options",
         "backend",
         "dtype",
+        "dataset_id",
         "input",
         "recipe",
         "params",
+        "timing_reason",
         "environment",
         "attns_version",
         "git_commit",
@@ -92,7 +95,7 @@ TEXT = frozenset(
         "cpu",
     }
 )
-INTEGERS = frozenset({"train_trajectories", "seed", "n_trajectories", "width", "time_samples"})
+INTEGERS = frozenset({"train_trajectories", "seed", "n_trajectories", "width", "time_samples", "order", "n_weights"})
 FLAGS = frozenset({"unstable", "gated", "git_dirty"})
 
 

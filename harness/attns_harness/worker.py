@@ -5,7 +5,7 @@ import os
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -146,7 +146,8 @@ class Worker:
             return Report(outcome=Outcome(state="ok", timing={**timing, "first_call_s": first_call_s}))
         reference = self._kept_or(("reference", _reference_id(task)), lambda: self._read_reference(task))
         outcome = measure(problem, solution, reference, self.registry.all("metric"))
-        columns = {**facts, **outcome.columns, "first_call_s": first_call_s}
+        order = self.registry.method(cell.method).order if cell.method is not None else None
+        columns = {**facts, **outcome.columns, "order": order, "first_call_s": first_call_s}
         return Report(outcome=replace(outcome, columns=columns))
 
     def _problem(self, spec: ProblemSpec) -> Problem:
@@ -165,7 +166,7 @@ class Worker:
             return load_weights(folder, equation=equation, method=method, dt=cell.dt)
 
         trained = self._kept_or(("weights", task.artefact), load)
-        return trained.corrector, _training_columns(trained.metadata)
+        return trained.corrector, _training_columns(trained.metadata, trained.corrector)
 
     def _solver(self, cell: Cell, corrector: TrainedCorrector | None) -> AbstractSolver:
         if cell.solver is not None:
@@ -223,11 +224,21 @@ def _failure(error: BaseException) -> Outcome:
     return Outcome(state=state, reason=reason[:500], traceback=traceback.format_exc()[-8000:])
 
 
-def _training_columns(metadata: Any) -> dict[str, Any]:
-    names = ("input", "width", "train_seconds", "data_seconds", "held_out_relative_error", "gated")
-    found = {name: metadata.get(name) for name in names}
-    chosen = metadata.get("chosen") or {}
-    for name in ("input", "width"):
-        if name in chosen:
-            found[name] = chosen[name]
-    return found
+def _training_columns(metadata: Mapping[str, Any], corrector: TrainedCorrector) -> dict[str, Any]:
+    names = ("train_seconds", "data_seconds", "held_out_relative_error", "gated")
+    chosen, asked = metadata.get("chosen") or {}, metadata.get("corrector") or {}
+    dataset = metadata.get("dataset")
+    return {
+        **{name: metadata.get(name) for name in names},
+        "input": corrector.input,
+        "width": chosen.get("width", asked.get("width")),
+        "dataset_id": dataset if isinstance(dataset, str) else (dataset or {}).get("id"),
+        "n_weights": _count(corrector),
+        "corrector_operations": corrector.operations,
+    }
+
+
+def _count(corrector: TrainedCorrector) -> int:
+    layers = [a for layer in corrector.layers for a in (layer.weight, layer.bias)]
+    arrays = [corrector.offset, corrector.weights, *layers]
+    return sum(int(a.size) for a in arrays if a is not None)
