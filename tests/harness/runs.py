@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
-
-from attns_core.registry import build_registry
 from attns_harness.matrix import parse_matrix
 from attns_harness.progress import View
 from attns_harness.runner import RunOptions, Summary, run_matrix
 from attns_harness.tables import PROVENANCE, TIMED
+from rich.console import Console
+
+from attns_core.registry import build_registry
 
 HERE = Path(__file__).parent
 MISBEHAVING = HERE / "misbehaving.py"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from attns_harness.tables import read_results
 from runs import matrix_text, run, stable
 
 from attns_core.errors import AttnsError
-from attns_harness.tables import read_results
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask's own, while its workers are killed
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from runs import matrix_text, run, stable
-
 from attns_harness.executors.local import MARK
 from attns_harness.store import read_store
 from attns_harness.tables import read_results
+from runs import matrix_text, run, stable
 
 BAD = {
     "raises": "error",

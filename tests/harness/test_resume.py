@@ -12,15 +12,16 @@ from pathlib import Path
 
 import psutil
 import pytest
+from attns_harness.store import JOURNAL, StoreFullError, open_store, owner_of, read_store
+from attns_harness.tables import read_results
 from runs import HERE, matrix_text, run, stable
 
 from attns_core.errors import AttnsError
-from attns_harness.store import JOURNAL, StoreFullError, open_store, owner_of, read_store
-from attns_harness.tables import read_results
 
 SOLVERS = ["heun", "noisy", "relative", "raises", "not-a-number"]
 TEXT = matrix_text(SOLVERS, seeds=6, dts=(0.25, 0.125, 0.0625))
 CELLS = len(SOLVERS) * 6 * 3
+
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -42,7 +43,7 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(tmp_path: Path) -> object:
     yield tmp_path
     (HERE / f"{tmp_path.name}.tmp.toml").unlink(missing_ok=True)

@@ -1,0 +1,54 @@
+"""Timing: sampling to a budget or precision, and files that pyperf reads."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyperf
+import pytest
+from attns_harness.matrix import Timing
+from attns_harness.timing import sample, summarise, write_pyperf
+
+
+def test_short_calls_are_looped_and_long_ones_stop_at_the_minimum() -> None:
+    quick = sample(lambda: None, Timing(budget_s=0.02))
+    assert quick["loops"] > 100
+    assert min(quick["values"]) > 0
+    began = time.perf_counter()
+    slow = sample(lambda: time.sleep(0.02), Timing(budget_s=0.01, min_samples=3))
+    assert time.perf_counter() - began < 0.5
+    assert slow["loops"] == 1
+    assert slow["time_samples"] == 3
+    assert slow["time_min_s"] >= 0.02
+
+
+def test_sampling_stops_when_precise() -> None:
+    steady = sample(lambda: time.sleep(0.001), Timing(budget_s=30, precision=0.5, min_samples=5))
+    assert steady["time_samples"] < 50
+
+
+@pytest.mark.parametrize(
+    ("values", "unstable"), [([1.0, 1.01, 1.02, 1.0, 1.01], False), ([1.0, 2.0, 1.0, 2.0, 3.0], True)]
+)
+def test_spread_decides_whether_a_row_is_unstable(values: list[float], unstable: bool) -> None:
+    assert summarise(values, 0.1)["unstable"] is unstable
+
+
+def test_pyperf_reads_checks_and_compares_our_files(tmp_path: Path) -> None:
+    timing = sample(lambda: sum(range(2000)), Timing(budget_s=0.05, max_samples=20))
+    for name in ("old.json", "new.json"):
+        assert write_pyperf(tmp_path / name, [("a b", timing), ("c", timing)], {"cpu_model_name": "x"}) == 2
+    suite = pyperf.BenchmarkSuite.load(str(tmp_path / "old.json"))
+    assert suite.get_benchmark_names() == ["a b", "c"]
+    assert list(suite.get_benchmark("c").get_values()) == pytest.approx(timing["values"])
+    for command in (["check", "old.json"], ["compare_to", "old.json", "new.json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "pyperf", *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_nothing_timed_writes_no_file(tmp_path: Path) -> None:
+    assert write_pyperf(tmp_path / "none.json", [], {}) == 0
+    assert not (tmp_path / "none.json").exists()
