@@ -24,8 +24,11 @@ def test_short_calls_are_looped_and_long_ones_stop_at_the_minimum() -> None:
 
 
 def test_sampling_stops_when_precise() -> None:
-    steady = sample(lambda: time.sleep(0.001), Timing(budget_s=30, precision=0.5, min_samples=5))
-    assert steady["time_samples"] < 50
+    # A precision that any two values have, and one that none has: the machine's noise decides nothing.
+    easy = sample(lambda: time.sleep(0.001), Timing(budget_s=30, precision=1e9, min_samples=5))
+    assert easy["time_samples"] == 5
+    hard = sample(lambda: time.sleep(0.001), Timing(budget_s=30, precision=1e-12, min_samples=5, max_samples=9))
+    assert hard["time_samples"] == 9
 
 
 @pytest.mark.parametrize(
