@@ -12,7 +12,7 @@ export NUMEXPR_NUM_THREADS ?= 1
 # Tests that use several threads set their own number.
 TEST_WORKERS ?= 2
 
-.PHONY: install test lint demo bench soak results clean
+.PHONY: install test lint docs demo bench soak results clean
 .DELETE_ON_ERROR:
 
 install: $(STAMP)
@@ -40,6 +40,10 @@ soak: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/attns run examples/demo.toml
+
+# A static site in site/, the catalogue of everything registered included.
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
 
 # Timings mean something on an otherwise idle machine only.
 bench: $(STAMP)
