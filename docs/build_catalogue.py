@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from attns_core import build_registry
 from attns_harness.catalogue import write_catalogue
+
+from attns_core import build_registry
 
 
 def on_pre_build(config: Any) -> None:
