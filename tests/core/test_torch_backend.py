@@ -265,3 +265,33 @@ def test_a_missing_device_is_a_reason_and_a_clear_error(device: str, reason: str
 
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+def test_a_gpu_agrees(compile: bool, dtype: str) -> None:
+    backend = TorchBackend(name="torch-cuda", device="cuda", compile=compile)
+    for name in ("driven-oscillator", "spring-chain"):
+        problem, dt = short(REGISTRY.equation(name), n=5)
+        for method in ("euler", "rk4", "dop853"):
+            assert_agree(backend, problem, REGISTRY.method(method), dt, None, dtype)
+        for _, corrector in correctors(problem, REGISTRY.method("rk4"), dt):
+            assert_agree(backend, problem, REGISTRY.method("rk4"), dt, corrector, dtype)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_captured_graph_keeps_its_clock_over_intervals_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from attns_core.backends import torch_fixed
+
+    monkeypatch.setattr(torch_fixed, "_block_size", lambda *_: 4)
+    equation, dt = REGISTRY.equation("driven-oscillator"), 0.01
+    t_save = equation.t0 + dt * np.array([0, 6, 10, 12])
+    problem = Problem(equation=equation, u0=equation.initial_states(0, 9), t_save=t_save)
+    backend = TorchBackend(name="torch-cuda", device="cuda", compile=False)
+    assert_agree(backend, problem, REGISTRY.method("rk4"), dt, None, "float64")
+    prepared = backend.prepare(problem, REGISTRY.method("rk4"), FixedStep(dt), None, "float64")
+    assert prepared().extra["graph_steps"] == 2
+    np.testing.assert_array_equal(prepared().u, prepared().u)
