@@ -21,6 +21,8 @@ from attns_harness.cli.solve import parameters
 @click.option("--dt", type=float, help="Step [default: the equation's coarsest].")
 @click.option("--trajectories", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--t-end", type=float, help="Length of the training trajectories [default: the equation's].")
+@click.option("--fraction", type=float, help="Train on this fraction of the full set instead of --trajectories.")
+@click.option("--data", type=click.Path(path_type=Path), help="Train on your own trajectories: .npz, .csv or .parquet.")
 @click.option("--noise", type=click.FloatRange(min=0), default=0.0, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--device", help="Where to train: cpu, cuda or cuda:N, for recipes that use torch [default: cpu].")
@@ -38,6 +40,8 @@ def command(
     params: tuple[str, ...],
     dt: float | None,
     trajectories: int,
+    fraction: float | None,
+    data: Path | None,
     t_end: float | None,
     noise: float,
     seed: int,
@@ -52,7 +56,9 @@ def command(
       attns train elastic-pendulum --method rk4 --corrector attns --trajectories 20 --out weights/pendulum
       attns solve elastic-pendulum --solver rk4 --weights weights/pendulum
     """
+    from attns_core.dataset import fraction_of_full
     from attns_core.training import train
+    from attns_core.trajectories import dataset_from_trajectories, read_trajectories
     from attns_core.weights import save_weights
 
     registry = session.registry
@@ -62,13 +68,18 @@ def command(
     chosen = registry.get("recipe", recipe)
     if device is not None:
         chosen = chosen.with_options(device=device)
+    dataset = None
+    if data is not None:
+        dataset = dataset_from_trajectories(read_trajectories(data, found), found, registry.method(method), dt=dt)
+        dt = dataset.dt
     trained = train(
         found,
         registry.method(method),
         registry.corrector(corrector, **values(options)),
         chosen.with_options(**values(recipe_options)) if recipe_options else chosen,
         dt=found.dts[0] if dt is None else dt,
-        trajectories=trajectories,
+        trajectories=trajectories if fraction is None else fraction_of_full(fraction),
+        dataset=dataset,
         t_end=t_end,
         noise=noise,
         seed=seed,
