@@ -223,6 +223,11 @@ class Rosenbrock(AbstractMethod):
         return len(self.m)
 
     @property
+    def evaluations(self) -> int:
+        """Right-hand sides per step: stages without earlier ones in their argument share the first."""
+        return 1 + int(np.count_nonzero((self.a != 0).any(axis=1)))
+
+    @property
     def is_adaptive(self) -> bool:
         return self.error_order is not None
 

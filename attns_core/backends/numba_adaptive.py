@@ -6,6 +6,7 @@ import numpy as np
 
 from attns_core.backend import PreparedSolve
 from attns_core.backends.numba_record import recorded
+from attns_core.backends.numba_rosenbrock import adaptive_kernel
 from attns_core.backends.numba_threads import share
 from attns_core.backends.numpy_adaptive import REASONS
 from attns_core.control import Adaptive
@@ -13,7 +14,7 @@ from attns_core.errors import AttnsError
 from attns_core.kernels.adaptive import Pair, adaptive, adaptive_staged, staged_tables
 from attns_core.kernels.cache import load_kernel
 from attns_core.kernels.form import ENTRY, Form, Generated
-from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
 from attns_core.problem import Problem
 from attns_core.solution import Solution
 from attns_core.step_size import CONTROLLER
@@ -29,25 +30,25 @@ def prepare_adaptive(
     backend: "NumbaBackend", problem: Problem, method: AbstractMethod, control: Adaptive, dtype: str
 ) -> PreparedSolve:
     """Compile an adaptive solve; see :mod:`attns_core.backends.numpy_adaptive` for what it computes."""
-    if not isinstance(method, ExplicitRungeKutta):
-        raise AttnsError(f"{method.name} has no error estimate; give a fixed dt")
-    t, n = method.tableau, problem.n
-    pair = Pair(a=t.a, b=t.b, c=t.c, b_error=t.b_error, b_low=method.b_error_low, is_fsal=t.is_fsal)
-    graph = recorded(problem.equation)
+    n, graph = problem.n, recorded(problem.equation)
     whole = backend.is_whole(graph, method)
+    pair = _pair(method) if isinstance(method, ExplicitRungeKutta) else None
     lanes = 8 if n <= _FEW else 16
 
     def generate(exact: bool) -> Generated:
         form = Form(dtype=dtype, lanes=lanes, fastmath=backend.fastmath, exact=exact)
+        if isinstance(method, Rosenbrock):
+            return adaptive_kernel(method, graph, form)
+        assert pair is not None
         if whole:
             return adaptive(graph, pair, form)
         return adaptive_staged(graph, form, is_fsal=pair.is_fsal, has_low=pair.b_low is not None)
 
     generated = generate(False)
-    tables = () if whole else staged_tables(pair)
+    tables = () if whole or pair is None else staged_tables(pair)
     c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
     rule = CONTROLLER
-    power = method.error_power
+    power = _error_power(method)
     rules = (rule.safety, rule.min_factor, rule.max_factor, rule.least_error, rule.reach)
     rules += (*rule.exponents(power), float(power))
     tolerances = np.array([control.rtol, control.atol])
@@ -77,7 +78,7 @@ def prepare_adaptive(
             u=out,
             n_steps=steps,
             n_rejected=rejected,
-            nfe=_evaluations(pair, problem, steps, rejected, lost),
+            nfe=_evaluations(method, problem, steps, rejected, lost),
             message="; ".join(
                 f"{np.count_nonzero(lost == code)} given up: {reason.format(max_steps=control.max_steps)}"
                 for code, reason in REASONS.items()
@@ -95,9 +96,22 @@ def prepare_adaptive(
     return solve
 
 
-def _evaluations(pair: Pair, problem: Problem, steps: Any, rejected: Any, lost: Any) -> Any:
+def _pair(method: ExplicitRungeKutta) -> Pair:
+    t = method.tableau
+    return Pair(a=t.a, b=t.b, c=t.c, b_error=t.b_error, b_low=method.b_error_low, is_fsal=t.is_fsal)
+
+
+def _error_power(method: AbstractMethod) -> int:
+    if isinstance(method, ExplicitRungeKutta | Rosenbrock):
+        return method.error_power
+    raise AttnsError(f"{method.name} has no error estimate; give a fixed dt")
+
+
+def _evaluations(method: AbstractMethod, problem: Problem, steps: Any, rejected: Any, lost: Any) -> Any:
     """Right-hand sides per trajectory, as the reference counts them."""
     if problem.t_save.size == 1:
         return np.zeros_like(steps)
-    nfe = 2 + (len(pair.b) - 1) * (steps + rejected)
-    return nfe if pair.is_fsal else nfe + steps - (lost == 0)
+    explicit = isinstance(method, ExplicitRungeKutta)
+    stages = method.stages if explicit else method.evaluations  # type: ignore[attr-defined]
+    nfe = 2 + (stages - 1) * (steps + rejected)
+    return nfe if explicit and method.tableau.is_fsal else nfe + steps - (lost == 0)

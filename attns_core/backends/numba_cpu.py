@@ -174,7 +174,7 @@ def _fixed_kernel(
         assert halves is not None
         step = splitting_step(graph, method.drift, method.kick, halves, form)
     elif isinstance(method, Rosenbrock):
-        step = fixed_step(method, problem.equation, form)
+        step = fixed_step(method, graph, form)
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau

@@ -77,10 +77,10 @@ def solve_adaptive(problem: Problem, method: AbstractMethod, control: Adaptive, 
             problem, control, dtype, runge_kutta_attempt(problem, method), method.stages, method.error_power
         )
     if isinstance(method, Rosenbrock):
-        from attns_core.backends.numpy_rosenbrock import evaluations, rosenbrock_attempt
+        from attns_core.backends.numpy_rosenbrock import rosenbrock_attempt
 
         attempt = rosenbrock_attempt(problem, method)
-        return integrate(problem, control, dtype, attempt, evaluations(method), method.error_power)
+        return integrate(problem, control, dtype, attempt, method.evaluations, method.error_power)
     raise AttnsError(f"{method.name} has no error estimate; give a fixed dt")
 
 

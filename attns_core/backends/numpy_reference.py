@@ -161,7 +161,5 @@ def _evaluations(method: AbstractMethod) -> int:
         case Splitting():
             return method.stages
         case Rosenbrock():
-            from attns_core.backends.numpy_rosenbrock import evaluations
-
-            return evaluations(method)
+            return method.evaluations
     raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")

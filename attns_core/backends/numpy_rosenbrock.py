@@ -37,11 +37,6 @@ def rosenbrock_stages(problem: Problem, method: Rosenbrock) -> Stages:
     return stages
 
 
-def evaluations(method: Rosenbrock) -> int:
-    """Right-hand sides per step: stages without earlier ones in their argument share the first."""
-    return 1 + int(np.count_nonzero((method.a != 0).any(axis=1)))
-
-
 def rosenbrock_increment(problem: Problem, method: Rosenbrock) -> Callable[[Any, Array, float], tuple[Array, Array]]:
     """``(t, u, dt)`` -> increment ``S`` (dim, n) and stages ``k_i = U_i / dt`` (stages, dim, n)."""
     equation, p = problem.equation, problem.equation.p

@@ -10,11 +10,11 @@ Semantics: ``attns_core/backends/numpy_adaptive.py``.
 
 import re
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 
-from attns_core.kernels.emit import Emitter
+from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
@@ -41,14 +41,14 @@ def adaptive(graph: Graph, pair: Pair, form: Form) -> Generated:
     """``solve(...)`` of ``ARGUMENTS`` with whole attempts as straight-line code."""
     emitter = Emitter(graph, form.function)
     attempt = _FusedAttempt(emitter, pair)
-    return _module(emitter, attempt, form, pair.is_fsal, tables="")
+    return module(emitter, attempt, form, pair.is_fsal, tables="")
 
 
 def adaptive_staged(graph: Graph, form: Form, *, is_fsal: bool, has_low: bool) -> Generated:
     """The same with the pair's coefficients as further arguments, for large right-hand sides."""
     emitter = Emitter(graph, form.function)
     attempt = _StagedAttempt(emitter, is_fsal, has_low)
-    return _module(emitter, attempt, form, is_fsal, tables=", starts, slots, weights, times")
+    return module(emitter, attempt, form, is_fsal, tables=", starts, slots, weights, times")
 
 
 def staged_tables(pair: Pair) -> tuple[Any, ...]:
@@ -85,7 +85,7 @@ class _FusedAttempt:
         lines: list[str] = []
 
         def combination(row: Any, i: int) -> str:
-            return " + ".join(f"{literal(float(w))} * {k[j][i]}" for j, w in enumerate(row) if w != 0)
+            return fma_sum([(literal(float(w)), k[j][i]) for j, w in enumerate(row) if w != 0])
 
         for s in range(len(pair.b)):
             if s == 0 and pair.is_fsal:
@@ -100,7 +100,7 @@ class _FusedAttempt:
             new, values = emitter.lane_lines(graph.outputs, names, f"s{s}", time=f"t{s}")
             lines += new
             k.append(values)
-        lines += [f"n{i} = add({u[i]}, g * ({combination(pair.b, i)}))" for i in range(dim)]
+        lines += [f"n{i} = {u[i]} + g * ({combination(pair.b, i)})" for i in range(dim)]
         lines += ["e5 = zero", "e3 = zero"]
         for i in range(dim):
             lines.append(f"a{i} = scale({u[i]}, n{i}, rtol, atol)")
@@ -127,7 +127,7 @@ class _FusedAttempt:
             out.lines(self.lines)
             out.line("finite = zero" + "".join(f" + zero * n{i}" for i in range(dim)))
             out.line("begun = zero" + "".join(f" + zero * {name}" for name in self.first))
-            _control(out, dim)
+            control(out, dim)
             for i in range(dim):
                 out.line(f"w[{i} * L + l] = n{i} if good else u{i}")
                 if self.pair.is_fsal:
@@ -164,16 +164,16 @@ class _StagedAttempt:
                 for q in range(4):
                     out.line(f"k{q} = k[slots[m + {q}] * {dim} * L : (slots[m + {q}] + 1) * {dim} * L]")
                     out.line(f"a{q} = F(weights[m + {q}])")
-                terms = " + ".join(f"a{q} * k{q}[x]" for q in range(4))
+                terms = [(f"a{q}", f"k{q}[x]") for q in range(4)]
                 with out.block("if m == starts[s]"), out.block(f"for x in range({dim} * L)"):
-                    out.line(f"y[x] = {terms}")
+                    out.line(f"y[x] = {fma_sum(terms)}")
                 with out.block("else"), out.block(f"for x in range({dim} * L)"):
-                    out.line(f"y[x] = y[x] + {terms}")
+                    out.line(f"y[x] = {fma_sum(terms, 'y[x]')}")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
                 out.line("y[x] = zero")
             with out.block("if s == stages"):
                 with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
-                    out.line(f"w[({2 * dim} + d) * L + l] = add(w[d * L + l], F(hs[l]) * y[d * L + l])")
+                    out.line(f"w[({2 * dim} + d) * L + l] = w[d * L + l] + F(hs[l]) * y[d * L + l]")
                 with out.block("for l in range(3 * L)"):
                     out.line("sums[l] = zero")
                 out.line("continue")
@@ -210,7 +210,7 @@ class _StagedAttempt:
             out.line("e3 = sums[L + l]" if self.has_low else "e3 = zero")
             out.line("finite = sums[2 * L + l]")
             out.line("begun = checks[l]")
-            _control(out, dim)
+            control(out, dim)
         out.line(f"final = k[(stages - 1) * {dim} * L : stages * {dim} * L]")
         with out.block(f"for d in range({dim})"), out.block("for l in range(L)"), out.block("if passed[l] > 0"):
             out.line(f"w[d * L + l] = w[({2 * dim} + d) * L + l]")
@@ -218,7 +218,7 @@ class _StagedAttempt:
                 out.line(f"w[({dim} + d) * L + l] = final[d * L + l]")
 
 
-def _control(out: Source, dim: int) -> None:
+def control(out: Source, dim: int) -> None:
     """The next step length, in double precision; ``good`` tells whether the attempt was accepted."""
     out.lines(
         [
@@ -256,9 +256,17 @@ def _control(out: Source, dim: int) -> None:
     )
 
 
-def _module(
-    emitter: Emitter, attempt: _FusedAttempt | _StagedAttempt, form: Form, is_fsal: bool, *, tables: str
-) -> Generated:
+class Attempt(Protocol):
+    """Writes the attempts of all lanes, ending in :func:`control`."""
+
+    dim: int
+
+    def prologue(self, out: Source) -> None: ...
+    def write(self, out: Source) -> None: ...
+
+
+def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tables: str = "") -> Generated:
+    """The kernel around an attempt: the queue of trajectories, first steps, saving."""
     dim = attempt.dim
     graph = emitter.graph
     out = begin(form, also=("exp64", "log64"))

@@ -55,10 +55,17 @@ class Graph:
         return self._known[key]
 
     def apply(self, name: str, *args: int) -> int:
-        if name in "+-*/" and all(self.levels[a] == CONSTANT for a in args):
-            x, y = (self.ops[a][1][0] for a in args)
-            if name != "/" or y != 0:
-                return self.constant(_BINARY[name](x, y))
+        if all(self.levels[a] == CONSTANT for a in args):
+            # Derivatives make constants of constants; the emitter knows plain ones only.
+            values = [self.ops[a][1][0] for a in args]
+            if name == "neg":
+                return self.constant(-values[0])
+            if name in "+-*/" and (name != "/" or values[1] != 0):
+                return self.constant(_BINARY[name](*values))
+            if name in FUNCTIONS and (name != "log" or values[0] > 0) and (name != "sqrt" or values[0] >= 0):
+                import numpy as np
+
+                return self.constant(float(getattr(np, name)(values[0])))
         return self.node(name, args, max(self.levels[a] for a in args))
 
     def constant(self, value: float) -> int:
