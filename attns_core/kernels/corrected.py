@@ -12,6 +12,7 @@ from typing import Any, final
 
 import numpy as np
 
+from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.fixed import StagedLines, load, store
 from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator
 from attns_core.kernels.source import Source
@@ -25,7 +26,7 @@ _ACTIVATIONS = {
     "sine": "{sin}({z})",
     "tanh": "{tanh}({z})",
     "silu": "{z} / (one + {exp}(-{z}))",
-    "rational": "(r0 + {z} * (r1 + {z} * (r2 + {z} * r3))) / (r4 + {z} * (r5 + {z} * r6))",
+    "rational": "fma({z}, fma({z}, fma({z}, r3, r2), r1), r0) / fma({z}, fma({z}, r6, r5), r4)",
 }
 
 
@@ -207,7 +208,7 @@ def _inputs(out: Source, layout: _Layout) -> None:
         out.line(f"w[{layout.inputs + row} * L + l] = ({name} - m{row}) * e{row}")
     for v, stages in enumerate(corrector.values):
         for i in range(dim):
-            mixed = " + ".join(f"x{v}_{j} * k{j}_{i}" for j in stages) or "zero"
+            mixed = fma_sum([(f"x{v}_{j}", f"k{j}_{i}") for j in stages]) or "zero"
             out.line(f"w[{layout.values + v * dim + i} * L + l] = {mixed}")
 
 
@@ -235,8 +236,8 @@ def _linear(out: Source, n_in: int, n_out: int, layout: _Layout) -> None:
             rows = range(begin_, min(n_in, begin_ + group))
             out.lines(f"p{i} = linear[{i}, o]" for i in rows)
             with out.block("for l in range(L)"):
-                terms = " + ".join(f"p{i} * w[{layout.inputs + i} * L + l]" for i in rows)
-                out.line(f"acc[l] = acc[l] + ({terms})")
+                terms = [(f"p{i}", f"w[{layout.inputs + i} * L + l]") for i in rows]
+                out.line(f"acc[l] = {fma_sum(terms, 'acc[l]')}")
 
 
 def _layers(out: Source, corrector: CorrectorForm, layout: _Layout, form: Form) -> None:
@@ -280,12 +281,12 @@ def _fused_layer(out: Source, corrector: CorrectorForm, layout: _Layout, form: F
         with out.block("for l in range(L)"):
             out.lines(f"i{i} = {array}[{offset + i} * L + l]" for i in range(n_in))
             for q in range(group):
-                terms = "".join(f" + p{q}_{i} * i{i}" for i in range(n_in))
-                out.line(f"z{q} = bias{q}{terms}")
+                terms = [(f"p{q}_{i}", f"i{i}") for i in range(n_in)]
+                out.line(f"z{q} = {fma_sum(terms, f'bias{q}')}")
                 out.line(f"f{q} = {_activation(kind, f'z{q}', f'{q}_', form)}")
             for o in range(n_out):
-                terms = "".join(f" + v{q}_{o} * f{q}" for q in range(group))
-                out.line(f"w[{a + o} * L + l] = w[{a + o} * L + l]{terms}")
+                terms = [(f"v{q}_{o}", f"f{q}") for q in range(group)]
+                out.line(f"w[{a + o} * L + l] = {fma_sum(terms, f'w[{a + o} * L + l]')}")
 
 
 def units_together(n_in: int, n_out: int) -> int:
@@ -323,24 +324,24 @@ def _monomials(out: Source, n_out: int, layout: _Layout) -> None:
                 out.line("own[l] = parent[l] * variable[l]")
         with out.block("for l in range(L)"):
             out.line("f = own[l]")
-            out.lines(f"w[{a + o} * L + l] = w[{a + o} * L + l] + v{o} * f" for o in range(n_out))
+            out.lines(f"w[{a + o} * L + l] = fma(v{o}, f, w[{a + o} * L + l])" for o in range(n_out))
 
 
 def _apply(out: Source, corrector: CorrectorForm, layout: _Layout, form: Form) -> None:
     dim, a, v0 = layout.dim, layout.accumulators, layout.values
     first = dim if corrector.offset else 0
     for i in range(dim):
-        terms = [f"w[{a + i} * L + l]"] if corrector.offset else []
+        terms = []
         for v in range(len(corrector.values)):
             weight = first + (v if corrector.shared else v * dim + i)
-            terms.append(f"w[{a + weight} * L + l] * w[{v0 + v * dim + i} * L + l]")
-        out.line(f"C{i} = {' + '.join(terms)}")
+            terms.append((f"w[{a + weight} * L + l]", f"w[{v0 + v * dim + i} * L + l]"))
+        out.line(f"C{i} = {fma_sum(terms, f'w[{a + i} * L + l]' if corrector.offset else '')}")
         if corrector.bound:
             out.line(f"C{i} = b{i} * {form.function('tanh')}(C{i} / b{i})")
         if corrector.clip:
             out.line(f"C{i} = l{i} if C{i} > l{i} else C{i}")
             out.line(f"C{i} = -l{i} if C{i} < -l{i} else C{i}")
-        out.line(f"w[{i} * L + l] = add(add(w[{i} * L + l], w[{layout.increment + i} * L + l]), C{i})")
+        out.line(f"w[{i} * L + l] = (w[{i} * L + l] + w[{layout.increment + i} * L + l]) + C{i}")
 
 
 def corrector_arrays(

@@ -101,8 +101,13 @@ class Emitter:
         g = self.graph
         names: dict[int, str] = {}
         lines: list[str] = []
-        for i in g.needed(roots):
+        nodes = g.needed(roots)
+        absorbed = _absorbed(g, nodes, roots, LANE if time is None else TIME)
+        factors = set(absorbed.values())
+        for i in nodes:
             name = g.ops[i][0]
+            if i in factors:
+                continue
             if g.levels[i] < (LANE if time is None else TIME):
                 continue
             if name == "t":
@@ -112,9 +117,22 @@ class Emitter:
                 names[i] = str(u[g.ops[i][1][0]])
                 continue
             names[i] = f"{prefix}x{i}"
+            if i in absorbed:
+                lines.append(f"{names[i]} = {self._fused(i, absorbed[i], names, prefix)}")
+                continue
             arguments = [self._lane_operand(a, names, prefix) for a in g.arguments(i)]
             lines.append(f"{names[i]} = {self._apply(name, arguments, lane=True)}")
         return lines, [self._lane_operand(r, names, prefix) for r in roots]
+
+    def _fused(self, i: int, product: int, names: dict[int, str], prefix: str) -> str:
+        """A sum that takes in a product: one rounding, the same in every kernel and for every block size."""
+        name, (x, y) = self.graph.ops[i]
+        a, b = (self._lane_operand(f, names, prefix) for f in self.graph.ops[product][1])
+        if product == y:
+            rest = self._lane_operand(x, names, prefix)
+            return f"fma({a}, {b}, {rest})" if name == "+" else f"fma(-{a}, {b}, {rest})"
+        rest = self._lane_operand(y, names, prefix)
+        return f"fma({a}, {b}, {rest})" if name == "+" else f"fma({a}, {b}, -{rest})"
 
     def _lane_operand(self, i: int, names: dict[int, str], prefix: str) -> str:
         level = self.graph.levels[i]
@@ -158,3 +176,26 @@ class Emitter:
         if name == "sign":
             return f"np.sign({a[0]})"
         return f"{self.lane_function(name)}({a[0]})" if lane else f"math.{name}({a[0]})"
+
+
+def fma_sum(terms: Sequence[tuple[str, str]], start: str = "") -> str:
+    """``start + a1 * b1 + a2 * b2 + ...`` from the left, each term with one rounding."""
+    text = start
+    for a, b in terms:
+        text = f"fma({a}, {b}, {text})" if text else f"{a} * {b}"
+    return text
+
+
+def _absorbed(graph: Graph, nodes: Sequence[int], roots: Sequence[int], level: int) -> dict[int, int]:
+    """Sums and differences -> the product that each takes in, where nothing else uses that product."""
+    uses: dict[int, int] = {}
+    for i in [*roots, *(a for n in nodes for a in graph.arguments(n))]:
+        uses[i] = uses.get(i, 0) + 1
+    found: dict[int, int] = {}
+    for i in nodes:
+        if graph.ops[i][0] in ("+", "-") and graph.levels[i] >= level:
+            for a in reversed(graph.ops[i][1]):
+                if graph.ops[a][0] == "*" and uses[a] == 1 and graph.levels[a] >= level:
+                    found[i] = a
+                    break
+    return found

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.kernels.emit import Emitter
+from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
@@ -42,12 +42,12 @@ def fused(step: Step, form: Form) -> Generated:
                         out.lines(step.time)
                     if form.lanes == 1:
                         out.lines(step.lane)
-                        out.lines(f"u{i} = add(u{i}, S{i})" for i in range(dim))
+                        out.lines(f"u{i} = u{i} + S{i}" for i in range(dim))
                     else:
                         with out.block("for l in range(L)"):
                             out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
                             out.lines(step.lane)
-                            out.lines(f"w[{i} * L + l] = add(u{i}, S{i})" for i in range(dim))
+                            out.lines(f"w[{i} * L + l] = u{i} + S{i}" for i in range(dim))
                 store(out, dim, "i + 1", scalars=form.lanes == 1)
     return Generated(out.text(), tuple(step.emitter.constants.parameters))
 
@@ -72,7 +72,7 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
                     out.line("t = t_save[i] + j * dt")
                     stages.step(out)
                     with out.block(f"for x in range({dim} * L)"):
-                        out.line("w[x] = add(w[x], h * y[x])")
+                        out.line("w[x] = w[x] + h * y[x]")
                 store(out, dim, "i + 1")
     return Generated(out.text(), tuple(emitter.constants.parameters))
 
@@ -109,11 +109,11 @@ class StagedLines:
                     out.line(f"o{q} = slots[m + {q}] * {dim} * L")
                     out.line(f"k{q} = k[o{q} : o{q} + {dim} * L]")
                     out.line(f"a{q} = F(weights[m + {q}])")
-                terms = " + ".join(f"a{q} * k{q}[x]" for q in range(4))
+                terms = [(f"a{q}", f"k{q}[x]") for q in range(4)]
                 with out.block("if m == starts[s]"), out.block(f"for x in range({dim} * L)"):
-                    out.line(f"y[x] = {terms}")
+                    out.line(f"y[x] = {fma_sum(terms)}")
                 with out.block("else"), out.block(f"for x in range({dim} * L)"):
-                    out.line(f"y[x] = y[x] + {terms}")
+                    out.line(f"y[x] = {fma_sum(terms, 'y[x]')}")
             with out.block("if s == stages"):
                 out.line("break")
             with out.block("if starts[s] < starts[s + 1]"), out.block(f"for x in range({dim} * L)"):

@@ -22,7 +22,7 @@ class Form:
     lanes : int
         Trajectories per block; 1 keeps the state in scalars.
     fastmath : bool
-        Let the compiler reassociate and approximate; otherwise only multiply-add contraction.
+        Let the compiler reassociate and approximate; otherwise each operation rounds as written.
     exact : bool
         Call the C library's elementary functions in place of the vectorised ones.
     """
@@ -54,9 +54,9 @@ class Generated:
 
 
 def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
-    """Imports, and the helper that keeps ``u + S`` a rounding of its own."""
+    """Imports and constants of a generated module."""
     out = Source()
-    names = sorted({f"{name}{form.dtype[-2:]}" for name in FAST} | set(also))
+    names = sorted({"fma", *(f"{name}{form.dtype[-2:]}" for name in FAST), *also})
     out.lines(
         [
             '"""Generated; see attns_core/kernels."""',
@@ -72,16 +72,6 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
             f"L = {form.lanes}",
             "",
             "",
-            '@njit(error_model="numpy", forceinline=True)',
-            "def add(a, b):",
-            "    return a + b",
-            "",
-            "",
-            '@njit(error_model="numpy", forceinline=True)',
-            "def sub(a, b):",
-            "    return a - b",
-            "",
-            "",
         ]
     )
     return out
@@ -90,5 +80,5 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
 def decorator(form: Form) -> str:
     """numba's options for the entry function."""
     # Not numba's fastmath=True: NaN and infinity must survive, for they say that a solution is lost.
-    flags = '{"contract", "reassoc", "arcp", "nsz", "afn"}' if form.fastmath else '{"contract"}'
+    flags = '{"contract", "reassoc", "arcp", "nsz", "afn"}' if form.fastmath else "False"
     return f'@njit(error_model="numpy", nogil=True, fastmath={flags})'

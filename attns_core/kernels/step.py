@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
-from attns_core.kernels.emit import Emitter
+from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.form import Form
 from attns_core.kernels.recorder import Graph
 
@@ -51,7 +51,7 @@ class _Coefficients:
         return self._names.setdefault(float(value), f"h{len(self._names)}")
 
     def combination(self, row: Sequence[float], k: dict[int, list[str]], i: int) -> str:
-        return " + ".join(f"{self(w)} * {k[j][i]}" for j, w in enumerate(row) if w != 0)
+        return fma_sum([(self(w), k[j][i]) for j, w in enumerate(row) if w != 0])
 
     def prologue(self) -> list[str]:
         return [f"{name} = F({value!r} * dt)" for value, name in self._names.items()]
@@ -100,7 +100,7 @@ def splitting_step(
         new = list(names)
         for i, value in zip(half, values, strict=True):
             new[i] = f"y{part}_{i}"
-            step.lane.append(f"{new[i]} = {names[i]} + {scaled(coefficient)} * {value}")
+            step.lane.append(f"{new[i]} = fma({scaled(coefficient)}, {value}, {names[i]})")
         names = new
         part += 1
 
@@ -110,6 +110,6 @@ def splitting_step(
         if i < len(drift):
             move(positions, float(drift[i]))
             time += float(drift[i])
-    step.lane += [f"S{i} = sub({names[i]}, u{i})" for i in range(step.dim)]
+    step.lane += [f"S{i} = {names[i]} - u{i}" for i in range(step.dim)]
     step.prologue = scaled.prologue()
     return step

@@ -17,7 +17,7 @@ STAGED = NumbaBackend(form="staged", lanes=8)
 FUSED = NumbaBackend(form="fused", lanes=16)
 
 
-def short_problem(equation: Any, n: int, steps: int = 4) -> tuple[Problem, FixedStep]:
+def short_problem(equation: Any, n: int, steps: int = 2) -> tuple[Problem, FixedStep]:
     """A few steps, short enough that explicit methods do not explode on stiff equations."""
     stiff = equation.tags & {"stiff", "semilinear"}
     dt = equation.dts[-1] * (1e-4 if stiff else 1)
