@@ -46,9 +46,7 @@ class Derivatives:
         return self._function(share((), self.trace.time_derivative))
 
     def _function(self, program: Program) -> Callable[..., Any]:
-        from sympy.printing.numpy import NumPyPrinter
-
-        printer: Any = NumPyPrinter({"fully_qualified_modules": False})
+        printer: Any = _printer()
         traced = self.trace
         used = {s for e in (*(e for _, e in program.assignments), *program.outputs) for s in sp.sympify(e).free_symbols}
         lines = ["def fill(t, u, p):"]
@@ -59,3 +57,14 @@ class Derivatives:
         names: dict[str, Any] = dict(vars(np))
         exec(compile("\n".join(lines), "<derivatives>", "exec"), names)
         return names["fill"]
+
+
+def _printer() -> Any:
+    from sympy.printing.numpy import NumPyPrinter
+
+    class Printer(NumPyPrinter):
+        def _print_DiracDelta(self, expr: Any) -> str:
+            # The slope of a jump: zero everywhere it can be evaluated.
+            return "0.0"
+
+    return Printer({"fully_qualified_modules": False})

@@ -21,6 +21,10 @@ class _Printer(PythonCodePrinter):
         x = self._print(e.args[0])
         return f"(0.0 if {x} == 0 else math.copysign(1, {x}))"
 
+    def _print_DiracDelta(self, expr: Any) -> str:
+        # The slope of a jump: zero everywhere it can be evaluated.
+        return "0.0"
+
     def _print_Integer(self, expr: Any) -> str:
         return f"{int(expr)}.0"
 
