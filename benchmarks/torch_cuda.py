@@ -34,7 +34,7 @@ NAMES = ("W1", "W3", "W6el", "W6sp")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="small batches, few steps: does it run?")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--only", nargs="*", default=list(NAMES), choices=list(NAMES))

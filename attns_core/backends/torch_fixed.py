@@ -66,10 +66,11 @@ def prepare_rollout(
     step = compile_step(make, clock.zero, u0[:, :1].expand(-1, block).contiguous()) if compiled else make("array")
     extra: dict[str, Any] = {"compiled": bool(compiled), "block": block}
     if device.type == "cuda":
-        captured = _Captured(step, u0[:, :1].expand(-1, block).contiguous(), dt, counts)
+        with torch.cuda.device(device):
+            captured = _Captured(step, u0[:, :1].expand(-1, block).contiguous(), clock)
         extra["graph_steps"] = captured.steps
         return lambda: _blocks(u0, block, problem.t_save.size, True, captured.roll, clock), extra
-    step(clock.zero, u0[:, : 1 if not compiled else None][:, :1].expand(-1, block).contiguous())
+    step(clock.zero, u0[:, :1].expand(-1, block).contiguous())  # constants and buffers of the first call
 
     def roll(u: Tensor, clock: _Clock) -> Iterator[Tensor]:
         for times in clock.intervals:
@@ -103,20 +104,23 @@ class _Clock:
 class _Captured:
     """A few steps as one CUDA graph that works on static memory and keeps its own clock."""
 
-    def __init__(self, step: Step, u: Tensor, dt: float, counts: Array) -> None:
+    def __init__(self, step: Step, u: Tensor, clock: _Clock) -> None:
         self.u = u.clone()
         self.start = torch.zeros((), dtype=torch.float64, device=u.device)
         self.count = torch.zeros((), dtype=torch.float64, device=u.device)
-        self.steps = _divisor(int(np.gcd.reduce(counts)) if counts.size else 1, GRAPH_STEPS)
+        self.steps = _divisor(math.gcd(*clock.counts), GRAPH_STEPS)
 
         def advance() -> None:
             x = self.u
             for _ in range(self.steps):
-                x = step(self.start + self.count * dt, x)
-                self.count.add_(1)
+                if clock.autonomous:
+                    x = step(self.start, x)
+                else:
+                    x = step(self.start + self.count * clock.dt, x)
+                    self.count.add_(1)
             self.u.copy_(x)
 
-        # Capture needs a warmed-up allocator and compiled kernels; both are made on a side stream.
+        # Capture needs compiled kernels and constants that are already made; a side stream makes them.
         side = torch.cuda.Stream(u.device)
         side.wait_stream(torch.cuda.current_stream(u.device))
         with torch.cuda.stream(side):
@@ -132,8 +136,9 @@ class _Captured:
         for start, count in zip(clock.starts, clock.counts, strict=True):
             self.start.fill_(start)
             self.count.zero_()
-            for _ in range(count // self.steps):
-                self.graph.replay()
+            with torch.cuda.device(u.device):
+                for _ in range(count // self.steps):
+                    self.graph.replay()
             yield self.u
 
 
@@ -189,5 +194,5 @@ def _block_size(
 
 
 def _divisor(number: int, largest: int) -> int:
-    """The largest divisor of ``number`` up to ``largest``."""
-    return max(d for d in range(1, largest + 1) if number % d == 0)
+    """The largest divisor of ``number`` up to ``largest``; 1 for 0, which is no step at all."""
+    return max(d for d in range(1, largest + 1) if number % d == 0) if number else 1
