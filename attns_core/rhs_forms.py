@@ -107,13 +107,14 @@ def _cfunc(equation: Equation) -> Any:
 def _torch(equation: Equation) -> Callable[[Any, Any], Any]:
     import torch
 
+    from attns_core.backends.torch_step import spread
     from attns_core.maths import torch_maths
 
     p, m = equation.p, torch_maths()
 
     def f(t: Any, u: Any) -> Any:
         rows = equation.rhs(t, tuple(u), p, m)
-        return torch.stack([r if isinstance(r, torch.Tensor) else torch.full_like(u[0], r) for r in rows])
+        return torch.stack([spread(r, u[0]) for r in rows])
 
     return f
 

@@ -106,14 +106,14 @@ def _field(equation: Equation, parameters: Any, form: Form) -> _Field:
                 f"equation {equation.name!r}: its right-hand side returned {len(values)} components, "
                 f"the state has {len(blocks)}"
             )
-        return [_like(value, like) for value in values]
+        return [spread(value, like) for value in values]
 
     if form == "components":
         return components
     return lambda t, blocks: [torch.stack(list(components(t, blocks[0].unbind(0))))]
 
 
-def _like(value: Any, like: Tensor) -> Tensor:
+def spread(value: Any, like: Tensor) -> Tensor:
     """A component's derivative as a tensor over trajectories: constants and pure forcings are spread."""
     if not isinstance(value, Tensor):
         return torch.full_like(like, float(value))
