@@ -12,7 +12,7 @@ from typing import Any, final
 
 from attns_core.kernels.adaptive import control
 from attns_core.kernels.derivatives import Derivatives
-from attns_core.kernels.emit import Emitter
+from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.form import Form
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
@@ -72,7 +72,7 @@ class RosenbrockAttempt:
         graph = emitter.graph
         self.dim = dim = len(graph.outputs)
         literal = emitter.constants.literal
-        times: list[str] = []
+        times = ["inverse = F(1.0) / g"]
 
         def begin_stage(s: int, roots: list[int]) -> str | None:
             if not graph.uses_time:
@@ -84,7 +84,7 @@ class RosenbrockAttempt:
             emitter,
             derivatives,
             scheme,
-            lambda value: f"({literal(value)} / g)",
+            lambda value: f"({literal(value)} * inverse)",
             lambda value: f"({literal(value)} * g)",
             begin_stage,
         )
@@ -147,25 +147,24 @@ class _Stages:
                 time = begin_stage(s, list(graph.outputs))
                 lines, right = emitter.lane_lines(graph.outputs, names, f"s{s}", time=time)
                 self.lines += lines
-            terms = [[right[i]] for i in range(dim)]
+            terms: list[list[tuple[str, str]]] = [[] for _ in range(dim)]
             for j in range(s):
                 if scheme.c[s, j] != 0:
                     factor = per_dt(float(scheme.c[s, j]))
                     for i in range(dim):
-                        terms[i].append(f"{factor} * {self.U[j][i]}")
+                        terms[i].append((factor, self.U[j][i]))
             for i, slope in f_t.items():
                 if scheme.slope[s] != 0:
-                    terms[i].append(f"{times_dt(float(scheme.slope[s]))} * {slope}")
-            self.lines += [f"b{s}_{i} = {' + '.join(terms[i])}" for i in range(dim)]
+                    terms[i].append((times_dt(float(scheme.slope[s])), slope))
+            self.lines += [f"b{s}_{i} = {fma_sum(terms[i], right[i])}" for i in range(dim)]
             self.U.append(solve(s))
 
     def combination(self, row: Any, i: int, literal: Callable[[float], str] | None = None) -> str:
         """``sum_j row_j U_j`` for one component; factors of one are left out."""
         literal = literal or self.literal
-        terms = [
-            self.U[j][i] if w == 1 else f"{literal(float(w))} * {self.U[j][i]}" for j, w in enumerate(row) if w != 0
-        ]
-        return " + ".join(terms)
+        whole = [self.U[j][i] for j, w in enumerate(row) if w == 1]
+        terms = [(literal(float(w)), self.U[j][i]) for j, w in enumerate(row) if w not in (0, 1)]
+        return fma_sum(terms, " + ".join(whole))
 
     def _factorise(self, jacobian: dict[tuple[int, int], str], diagonal: str) -> Callable[[int], list[str]]:
         """Gaussian elimination of ``diagonal - J``; returns what writes a solve with the factors."""
@@ -186,17 +185,17 @@ class _Stages:
                 for j in range(k + 1, dim):
                     if (k, j) in present:
                         before = f"w{i}_{j}" if (i, j) in present else ""
-                        lines.append(f"w{i}_{j} = {before} - w{i}_{k} * w{k}_{j}")
+                        lines.append(f"w{i}_{j} = {fma_sum([(f'-w{i}_{k}', f'w{k}_{j}')], before)}")
                         present.add((i, j))
 
         def solve(s: int) -> list[str]:
             for i in range(dim):
-                lower = "".join(f" - w{i}_{j} * b{s}_{j}" for j in range(i) if (i, j) in present)
+                lower = [(f"-w{i}_{j}", f"b{s}_{j}") for j in range(i) if (i, j) in present]
                 if lower:
-                    lines.append(f"b{s}_{i} = b{s}_{i}{lower}")
+                    lines.append(f"b{s}_{i} = {fma_sum(lower, f'b{s}_{i}')}")
             for i in reversed(range(dim)):
-                upper = "".join(f" - w{i}_{j} * U{s}_{j}" for j in range(i + 1, dim) if (i, j) in present)
-                lines.append(f"U{s}_{i} = (b{s}_{i}{upper}) * v{i}")
+                upper = [(f"-w{i}_{j}", f"U{s}_{j}") for j in range(i + 1, dim) if (i, j) in present]
+                lines.append(f"U{s}_{i} = ({fma_sum(upper, f'b{s}_{i}')}) * v{i}")
             return [f"U{s}_{i}" for i in range(dim)]
 
         return solve
