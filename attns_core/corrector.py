@@ -58,8 +58,9 @@ class Corrector:
         the stages that sum to zero: a consistent form), or the named stages (1-based).
     offset : bool
         Whether there is a state-dependent offset besides the weighted values.
-    head : {"component", "shared"}
-        Weights per component, or one set shared by all components.
+    head : {"auto", "component", "shared"}
+        Weights per component, or one set shared by all components; ``auto`` lets recipes that can fit
+        shared weights do so above twelve components.
     rank : int, optional
         Features are first projected to ``rank`` dimensions (for large systems).
     bound : float, optional
@@ -84,7 +85,7 @@ class Corrector:
     linear: bool = True
     values: str | tuple[int, ...] = "none"
     offset: bool = True
-    head: Literal["component", "shared"] = "component"
+    head: Literal["auto", "component", "shared"] = "auto"
     rank: int | None = None
     bound: float | None = None
     clip: float | None = None

@@ -12,6 +12,9 @@ from attns_core.fitting.monomials import monomial_values
 from attns_core.fitting.ridge import RIDGES, Factor, choose_ridge, solve_each
 from attns_core.types import Array
 
+_MOST_COMPONENTS = 12
+"""Above this many components a head of its own for each costs more pairs and operations than it gains."""
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -64,7 +67,8 @@ def fit_heads(
     """
     if not data.held_out.any() or data.held_out.all():
         raise AttnsError(f"{data.n} pairs leave none to hold out; use more trajectories or a longer t_end")
-    if corrector.values != "none" and corrector.head == "shared":
+    many = corrector.head == "auto" and data.dim > _MOST_COMPONENTS
+    if corrector.values != "none" and (many or corrector.head == "shared"):
         from attns_core.fitting.shared_head import fit_shared
 
         return fit_shared(corrector, skeleton, data, ridges)

@@ -75,8 +75,6 @@ def train_features(
     """
     if corrector.features != "network" or len(skeleton.layers) != 1:
         raise AttnsError("variable projection trains exactly one hidden layer; use the recipe lsq or adam instead")
-    if corrector.head == "shared" and corrector.values != "none":
-        raise AttnsError("variable projection has no shared head; use the recipe lsq")
     layer = skeleton.layers[0]
     if layer.weight.size + layer.bias.size > _MOST_PARAMETERS:
         raise AttnsError(

@@ -85,7 +85,7 @@ def test_the_increment_alone_fails_where_it_does_not_determine_the_state() -> No
 
 @pytest.mark.parametrize("name", sorted(CORRECTOR))
 def test_a_zero_corrector_is_the_bare_method_bit_for_bit(name: str) -> None:
-    corrector = CORRECTOR[name].with_options(width=8)
+    corrector = CORRECTOR[name].with_options(width=8, input="S" if name.startswith("attns") else "u")
     method = METHOD["rk4"]
     data = make_dataset(HENON_HEILES, method, 0.5, trajectories=2, t_end=5.0)
     start = skeleton(corrector, data, corrector.input, bandwidth=1.0, seed=0)

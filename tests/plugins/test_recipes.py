@@ -68,7 +68,7 @@ def test_stage_attention_beats_neurvec_at_equal_operations_on_the_pendulum() -> 
         reference, _ = follow(ELASTIC_PENDULUM, fresh, times, 0.1)
         errors, operations = [], []
         for name, options in (
-            ("stage-attention", {"width": 32}),
+            ("stage-attention", {"width": 32, "input": "u"}),
             ("neurvec", {"width": 80, "activation": "sine", "linear": True}),
         ):
             trained = LSQ.fit(CORRECTOR[name].with_options(**options), data, seed=seed).trained
@@ -93,7 +93,7 @@ def test_auto_input_is_chosen_on_held_out_pairs(data: Dataset) -> None:
 
 
 def test_low_rank_heads_cost_less(data: Dataset) -> None:
-    form = CORRECTOR["stage-attention"].with_options(width=32)
+    form = CORRECTOR["stage-attention"].with_options(width=32, input="u")
     full = LSQ.fit(form, data, seed=0)
     thin = LSQ.fit(form.with_options(rank=6), data, seed=0)
     assert thin.trained.operations < 0.75 * full.trained.operations
@@ -102,7 +102,7 @@ def test_low_rank_heads_cost_less(data: Dataset) -> None:
 
 
 def test_a_shared_head_serves_all_components(data: Dataset) -> None:
-    fit = LSQ.fit(CORRECTOR["stage-attention"].with_options(width=32, head="shared"), data, seed=0)
+    fit = LSQ.fit(CORRECTOR["stage-attention"].with_options(width=32, head="shared", input="u"), data, seed=0)
     assert fit.trained.weights is not None
     assert fit.trained.weights.shape[2] == 1
     pairs = data.take(data.held_out)
@@ -157,7 +157,7 @@ def test_interruption_keeps_the_best_so_far(data: Dataset) -> None:
 
     for recipe in (ADAM.with_options(steps=400), VARPRO_LM.with_options(iterations=30), LSQ):
         calls.clear()
-        fit = recipe.fit(CORRECTOR["stage-attention"].with_options(width=6), data, seed=0, progress=stop)
+        fit = recipe.fit(CORRECTOR["stage-attention"].with_options(width=6, input="u"), data, seed=0, progress=stop)
         pairs = data.take(data.held_out)
         assert pairs.relative_error(correction(fit.trained, pairs.u, pairs.S, pairs.k, pairs.dt)) < 1
         assert fit.chosen["interrupted"]

@@ -11,7 +11,7 @@ from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, training_device
 from attns_core.fitting.heads import fit_heads, value_stack
-from attns_core.fitting.selection import candidate_inputs, thinned
+from attns_core.fitting.selection import candidate_inputs, refuse_reduced_heads, thinned
 from attns_core.fitting.skeleton import skeleton
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
@@ -51,6 +51,9 @@ class Adam(AbstractRecipe):
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
         if self.last_layer not in ("trained", "lsq"):
             raise AttnsError(f"recipe 'adam': last_layer must be 'trained' or 'lsq', got {self.last_layer!r}")
+        refuse_reduced_heads(corrector, self.name)
+        if corrector.head == "auto":
+            corrector = corrector.with_options(head="component")
         start = time.perf_counter()
         best: Fit | None = None
         for name in candidate_inputs(corrector, dataset):

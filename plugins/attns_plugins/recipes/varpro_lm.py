@@ -8,7 +8,7 @@ from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.fitting.heads import fit_heads
 from attns_core.fitting.ridge import RIDGES
-from attns_core.fitting.selection import candidate_inputs, thinned
+from attns_core.fitting.selection import candidate_inputs, refuse_reduced_heads, thinned
 from attns_core.fitting.skeleton import skeleton
 from attns_core.fitting.varpro import train_features
 from attns_core.options import replace_options
@@ -44,6 +44,9 @@ class VariableProjection(AbstractRecipe):
     max_pairs: int = 12000
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
+        refuse_reduced_heads(corrector, self.name)
+        if corrector.head == "auto":
+            corrector = corrector.with_options(head="component")
         start = time.perf_counter()
         data = thinned(dataset, self.pairs, seed)
         found = []
