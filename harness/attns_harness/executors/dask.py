@@ -25,6 +25,8 @@ from attns_harness.tasks import Report, Task, WorkerContext
 WINDOW_PER_THREAD = 8
 """Tasks given to the scheduler ahead of time per thread: its memory must not grow with the matrix."""
 
+COUNT_EVERY_S = 2.0
+
 MAX_LOSSES = 5
 """How often a task is sent again after its worker or its data was lost."""
 
@@ -57,6 +59,7 @@ class DaskExecutor(AbstractExecutor):
         self._done: queue.Queue[tuple[Task, Any]] = queue.Queue()
         self._sent: dict[str, Any] = {}
         self._since = time.time()
+        self._counted, self._known_threads = float("-inf"), 0
 
     def submit(self, task: Task) -> None:
         self._waiting.setdefault(task.group, deque()).append(task)
@@ -91,7 +94,11 @@ class DaskExecutor(AbstractExecutor):
                 self._cluster.close(timeout=5)
 
     def _threads(self) -> int:
-        return sum(self._client.nthreads().values())
+        # Asking the scheduler is a round trip; workers come and go slowly.
+        if time.monotonic() > self._counted + COUNT_EVERY_S:
+            self._counted = time.monotonic()
+            self._known_threads = sum(self._client.nthreads().values())
+        return self._known_threads
 
     def _feed(self) -> None:
         window = max(2, WINDOW_PER_THREAD * self._threads())
@@ -145,20 +152,26 @@ def run_isolated(task: Task, context: WorkerContext, blobs: Mapping[str, Mapping
     """In a Dask worker: place the artefacts, run the task in this thread's isolated process."""
     root = _local_root()
     context = replace(context, artefacts=root)
-    for name, files in task.needs.items():
-        try:
-            artefacts.verify(root, name, files)
-        except artefacts.DamagedArtefactError:
+    for name in task.needs:
+        if not artefacts.folder_of(root, name).is_dir():
             artefacts.receive(root, name, blobs[name])
-    place = (threading.get_ident(), context)
-    if place not in _pools:
-        _pools[place] = LocalExecutor(context, 1)
-    pool = _pools[place]
-    pool.submit(task)
-    report = next(_reports(pool))
+    report = _run(task, context)
+    if report.outcome.broken and task.needs:
+        # The copy on this machine is damaged: take the one that travelled.
+        for name in task.needs:
+            artefacts.receive(root, name, blobs[name])
+        report = _run(task, context)
     if task.kind in ("reference", "weights") and report.outcome.state == "ok":
         report = replace(report, blobs=artefacts.contents(root, task.artefact))
     return report
+
+
+def _run(task: Task, context: WorkerContext) -> Report:
+    place = (threading.get_ident(), context)
+    if place not in _pools:
+        _pools[place] = LocalExecutor(context, 1)
+    _pools[place].submit(task)
+    return next(_reports(_pools[place]))
 
 
 def close_pools() -> None:
@@ -191,7 +204,7 @@ def _connect(workers: int, scheduler: str, slurm: bool) -> tuple[Any, Any]:
         raise AttnsError("--executor dask needs Dask: pip install 'attns[dask]'") from None
     if scheduler:
         try:
-            return Client(scheduler, timeout=15, set_as_default=False), None
+            return Client(scheduler, timeout=5, set_as_default=False), None
         except (OSError, ValueError, TimeoutError) as error:
             raise AttnsError(f"no Dask scheduler answers at {scheduler!r}: {error}") from None
     if slurm:
