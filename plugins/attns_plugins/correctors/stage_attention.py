@@ -15,8 +15,8 @@ STAGE_ATTENTION = Corrector(
         where="software",
         year=2026,
     ),
-    input="u",
-    candidates=("u", "uK"),
+    input="auto",
+    candidates=("u", "uS", "uK"),
     values="stages",
     tags=frozenset({"learned"}),
 )

@@ -10,7 +10,7 @@ from attns_core.corrector import Corrector, Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, training_device
-from attns_core.fitting.selection import candidate_inputs
+from attns_core.fitting.selection import candidate_inputs, refuse_reduced_heads
 from attns_core.fitting.skeleton import skeleton
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
@@ -42,6 +42,7 @@ class AdamPublished(AbstractRecipe):
         from attns_core.backends.torch_corrector import CorrectorModule
 
         start, device = time.perf_counter(), training_device(self.name, self.device)
+        refuse_reduced_heads(corrector, self.name)
         names = list(candidate_inputs(corrector, dataset))
         if len(names) > 1:
             raise AttnsError("the published recipe has no choice of input; set the corrector's input")
