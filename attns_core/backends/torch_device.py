@@ -1,4 +1,4 @@
-"""The torch backend: fixed steps on a CPU or a CUDA device, for large ensembles and for training.
+"""The torch backend: on a CPU or a CUDA device, for large ensembles and for training.
 
 torch is imported on first use, never when the backend is registered.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from attns_core.backend import AbstractBackend, PreparedSolve
-from attns_core.control import FixedStep, StepControl
+from attns_core.control import Adaptive, StepControl
 from attns_core.corrector import TrainedCorrector
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
@@ -52,8 +52,11 @@ class TorchBackend(AbstractBackend):
                 return f"{method.name} needs a separable system q' = g(v), v' = f(q)"
         elif not isinstance(method, ExplicitRungeKutta):
             return f"the torch backend has no step for {type(method).__name__}"
-        if not isinstance(control, FixedStep):
-            return "the torch backend takes fixed steps only; adaptive ones run on numpy and numba"
+        if isinstance(control, Adaptive):
+            if not method.is_adaptive:
+                return f"{method.name} has no error estimate"
+            if corrector is not None:
+                return "correctors belong to one dt; adaptive steps cannot be corrected"
         return None
 
     def prepare(
@@ -72,8 +75,13 @@ class TorchBackend(AbstractBackend):
         from attns_core.backends.torch_corrector import CorrectorModule
         from attns_core.backends.torch_fixed import prepare_rollout
 
-        assert isinstance(control, FixedStep)
         precision, device = getattr(torch, dtype), torch.device(self.device)
+        if isinstance(control, Adaptive):
+            from attns_core.backends.torch_adaptive import solve_adaptive
+
+            assert isinstance(method, ExplicitRungeKutta)
+            facts = describe_device(device)
+            return lambda: solve_adaptive(problem, method, control, precision, device, facts)
         counts = problem.steps_per_save(control)
         with torch.inference_mode():
             module = None

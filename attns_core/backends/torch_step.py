@@ -26,7 +26,9 @@ Blocks: TypeAlias = Sequence[Tensor]
 Step: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """``step(t, u)`` -> next state; ``t`` a float64 tensor without dimensions, ``u`` of shape ``(dim, n)``."""
 
-_Field: TypeAlias = Callable[[Any, Blocks], Blocks]
+Field: TypeAlias = Callable[[Any, Blocks], Blocks]
+"""A right-hand side on blocks, with ``t`` a tensor without dimensions or one time per trajectory."""
+
 _Increment: TypeAlias = Callable[[Any, Blocks], tuple[Blocks, list[Blocks | None]]]
 
 # From this many terms on, stacking the stages and one matrix-vector product beat a chain of additions.
@@ -57,7 +59,7 @@ def make_step(
     AttnsError
         If torch has no step for the method, or it does not fit the equation.
     """
-    field = _field(equation, parameters, form)
+    field = make_field(equation, parameters, form)
     if isinstance(method, ExplicitRungeKutta):
         increment = _runge_kutta(field, method, dt, is_autonomous(equation))
     elif isinstance(method, Splitting):
@@ -93,7 +95,8 @@ def parameter_view(equation: Equation, parameters: Any = None) -> Any:
     return equation.p if parameters is None else equation.p.replaced_by(parameters)
 
 
-def _field(equation: Equation, parameters: Any, form: Form) -> _Field:
+def make_field(equation: Equation, parameters: Any = None, form: Form = "array") -> Field:
+    """The right-hand side on blocks: ``field(t, blocks)`` -> derivatives in the same blocks."""
     if form == "array" and equation.array_rhs is not None:
         return _array_field(equation, parameters)
     p, m = parameter_view(equation, parameters), torch_maths()
@@ -122,7 +125,7 @@ def spread(value: Any, like: Tensor) -> Tensor:
     return torch.zeros_like(like) + value.to(like.dtype)
 
 
-def _array_field(equation: Equation, parameters: Any) -> _Field:
+def _array_field(equation: Equation, parameters: Any) -> Field:
     array_rhs = equation.array_rhs
     assert array_rhs is not None
     views: dict[tuple[torch.dtype, torch.device], Any] = {}
@@ -148,7 +151,7 @@ def _array_field(equation: Equation, parameters: Any) -> _Field:
     return lambda t, blocks: [array_rhs(t, blocks[0], view(blocks[0]), torch)]
 
 
-def _combination(coefficients: Any) -> Callable[[list[Blocks | None], Blocks | None], Blocks]:
+def combination(coefficients: Any) -> Callable[[list[Blocks | None], Blocks | None], Blocks]:
     """``(k, base) -> base + sum_j c_j k_j`` over the non-zero coefficients, block by block."""
     used = [(j, float(c)) for j, c in enumerate(coefficients) if c != 0]
     weights: dict[tuple[torch.dtype, torch.device], Tensor] = {}
@@ -182,11 +185,11 @@ def _combination(coefficients: Any) -> Callable[[list[Blocks | None], Blocks | N
     return combine
 
 
-def _runge_kutta(field: _Field, method: ExplicitRungeKutta, dt: float, autonomous: bool) -> _Increment:
+def _runge_kutta(field: Field, method: ExplicitRungeKutta, dt: float, autonomous: bool) -> _Increment:
     tableau = method.tableau
     needed = tableau.needed
-    arguments = [_combination(dt * tableau.a[i, :i]) if tableau.a[i, :i].any() else None for i in range(tableau.stages)]
-    total = _combination(dt * tableau.b)
+    arguments = [combination(dt * tableau.a[i, :i]) if tableau.a[i, :i].any() else None for i in range(tableau.stages)]
+    total = combination(dt * tableau.b)
 
     def increment(t: Any, u: Blocks) -> tuple[Blocks, list[Blocks | None]]:
         k: list[Blocks | None] = []
@@ -212,7 +215,7 @@ def _halves(equation: Equation, method: Splitting) -> tuple[tuple[int, ...], tup
 
 
 def _splitting(
-    field: _Field, method: Splitting, dt: float, halves: tuple[tuple[int, ...], tuple[int, ...]], form: Form
+    field: Field, method: Splitting, dt: float, halves: tuple[tuple[int, ...], tuple[int, ...]], form: Form
 ) -> _Increment:
     masks: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
 

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from attns_core import AttnsError, FixedStep, Problem, build_registry  # noqa: E402
+from attns_core import Adaptive, AttnsError, FixedStep, Problem, build_registry  # noqa: E402
 from attns_core.backends.numpy_reference import NumpyBackend  # noqa: E402
 from attns_core.backends.torch_device import TorchBackend  # noqa: E402
 from attns_core.corrector import ACTIVATIONS, INPUTS, Layer, TrainedCorrector, gather_inputs  # noqa: E402
@@ -265,6 +265,42 @@ def test_a_missing_device_is_a_reason_and_a_clear_error(device: str, reason: str
 
 def _fields(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("method", ["bs3", "dopri5", "tsit5", "dop853"])
+@pytest.mark.parametrize("equation", ["driven-oscillator", "elastic-pendulum", "spring-chain"])
+def test_adaptive_steps_are_those_of_the_reference(equation: str, method: str) -> None:
+    problem = Problem.sample(REGISTRY.equation(equation), n=4, seed=2, t_end=2.0, save_every=0.5)
+    control, scheme = Adaptive(rtol=1e-5, atol=1e-6), REGISTRY.method(method)
+    expected = NUMPY.prepare(problem, scheme, control, None, "float64")()
+    found = EAGER.prepare(problem, scheme, control, None, "float64")()
+    np.testing.assert_allclose(found.u, expected.u, rtol=1e-10, atol=1e-11)
+    for counter in ("n_steps", "nfe", "n_rejected", "n_corrector"):
+        np.testing.assert_array_equal(getattr(found, counter), getattr(expected, counter))
+
+
+@pytest.mark.parametrize("options", [{"max_steps": 7}, {}])
+def test_adaptive_trajectories_are_given_up_alone(options: dict[str, int]) -> None:
+    problem = Problem.sample(REGISTRY.equation("henon-heiles"), n=3, seed=2, t_end=2.0, save_every=0.5)
+    u0 = problem.u0.copy()
+    u0[:, 1] = 30.0  # leaves the valley and reaches infinity
+    problem = Problem(equation=problem.equation, u0=u0, t_save=problem.t_save)
+    control, method = Adaptive(rtol=1e-6, atol=1e-6, **options), REGISTRY.method("dopri5")
+    expected = NUMPY.prepare(problem, method, control, None, "float64")()
+    found = EAGER.prepare(problem, method, control, None, "float64")()
+    assert found.message == expected.message != ""
+    np.testing.assert_array_equal(found.finite, expected.finite)
+    others = expected.finite
+    np.testing.assert_allclose(found.u[..., others], expected.u[..., others], rtol=1e-10)
+
+
+def test_what_torch_cannot_do_is_a_reason() -> None:
+    problem, dt = short(REGISTRY.equation("lorenz-63"))
+    adaptive, rk4 = Adaptive(rtol=1e-5, atol=1e-5), REGISTRY.method("rk4")
+    corrector = random_corrector(problem, rk4, dt)
+    assert EAGER.supports(problem, rk4, adaptive, None, "float64") == "rk4 has no error estimate"
+    assert "one dt" in str(EAGER.supports(problem, REGISTRY.method("bs3"), adaptive, corrector, "float64"))
+    assert "separable" in str(EAGER.supports(problem, REGISTRY.method("yoshida4"), FixedStep(dt), None, "float64"))
 
 
 @pytest.mark.cuda
