@@ -46,8 +46,14 @@ docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --quiet
 
 # Timings mean something on an otherwise idle machine only.
-bench: $(STAMP)
-	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: .bench-venv/.installed
+	.bench-venv/bin/python benchmarks/compare.py $(BENCH)
+
+# The libraries compared with live in an environment of their own.
+.bench-venv/.installed: benchmarks/requirements.txt pyproject.toml constraints.txt
+	test -x .bench-venv/bin/python || $(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt -e .
+	touch $@
 
 # Every published study, continued where it stopped.
 results: $(STAMP)

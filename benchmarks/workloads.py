@@ -14,7 +14,7 @@ W6sp   W3 with a corrector of width 1024         1000      0.1    200    the sam
 =====  ========================================  ========  =====  =====  ==========================
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, final
 
@@ -99,3 +99,29 @@ def wide_corrector(equation: Any, width: int = WIDTH) -> TrainedCorrector:
         linear=False,
         offset=1e-4 * rng.normal(size=(1 + width, dim)) / np.sqrt(width),
     )
+
+
+def plain(equation: Any, width: int) -> TrainedCorrector:
+    """A hidden layer of sine units on the state with a linear part: the usual size of a good fit."""
+    rng, dim = np.random.default_rng(6), equation.dim
+    states = equation.initial_states(0, 1000)
+    layer = Layer(
+        weight=rng.normal(size=(width, dim)) / np.sqrt(dim),
+        bias=rng.uniform(-np.pi, np.pi, width),
+        activation="sine",
+        shape=np.zeros(0),
+    )
+    return TrainedCorrector(
+        input="u",
+        mean=states.mean(axis=1),
+        scale=1 + states.std(axis=1),
+        layers=(layer,),
+        offset=1e-6 * rng.normal(size=(1 + dim + width, dim)),
+    )
+
+
+def attention(equation: Any, width: int) -> TrainedCorrector:
+    """The same features, weighing the four stages of RK4 per component besides the offset."""
+    base, rng = plain(equation, width), np.random.default_rng(7)
+    weights = 1e-6 * rng.normal(size=(base.n_features, 4, equation.dim))
+    return replace(base, weights=weights, values=np.eye(4))
