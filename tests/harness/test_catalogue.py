@@ -2,12 +2,13 @@
 
 import dataclasses
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from attns_harness.catalogue import equation_page, formula_svg, write_catalogue
+from attns_harness.catalogue import equation_page, formula_svg, solution_svg, write_catalogue
 from attns_harness.catalogue.formula import formula_rows
 
 from attns_core import Registry, build_registry
@@ -18,7 +19,7 @@ REGISTRY = build_registry()
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("catalogue")
-    files = write_catalogue(REGISTRY, folder)
+    files = write_catalogue(REGISTRY, folder, solutions=False)
     assert files[0] == folder / "index.md"
     assert all(f.is_file() for f in files)
     assert sorted(files) == sorted(f for f in folder.rglob("*") if f.is_file())
@@ -35,16 +36,34 @@ def test_everything_registered_has_a_page_and_the_index_finds_it(written: Path) 
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("equation"))
-def test_formula_is_rendered(written: Path, name: str) -> None:
-    image = written / "equations" / f"{name}.svg"
+def test_formula_is_drawn(written: Path, name: str) -> None:
+    image = written / "equations" / f"{name}-formula.svg"
     assert f"({image.name})" in (written / "equations" / f"{name}.md").read_text("utf-8")
     paths = [e for e in ElementTree.parse(image).iter() if e.tag.endswith("}path")]
     assert len(paths) > 5
 
 
+@pytest.mark.parametrize(
+    ("name", "marks"), [("kepler", 20), ("burgers", 15), ("robertson", 20), ("logistic-forced", 10)]
+)
+def test_solution_is_drawn(name: str, marks: int) -> None:
+    drawn = solution_svg(REGISTRY.equation(name))
+    assert drawn is not None
+    assert sum(e.tag.endswith(("}path", "}use", "}image")) for e in ElementTree.fromstring(drawn).iter()) > marks
+
+
+def test_solutions_that_end_early_have_no_picture() -> None:
+    blown_up = dataclasses.replace(
+        REGISTRY.equation("logistic-forced"), rhs=lambda t, u, p, m: (u[0] ** 2,), t_end=16.0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert solution_svg(blown_up) is None
+
+
 def test_equation_page_says_what_the_equation_says() -> None:
     equation = REGISTRY.equation("elastic-pendulum")
-    page = equation_page(equation, image="elastic-pendulum.svg")
+    page = equation_page(equation, formula="elastic-pendulum.svg")
     for text in (
         "# Elastic pendulum",
         r"\dot{\theta} &= \omega",
@@ -105,7 +124,8 @@ def test_plugin_text_is_not_markup(tmp_path: Path) -> None:
     assert {f.relative_to(tmp_path / "out").as_posix() for f in files} == {
         "index.md",
         "equations/evil-name.md",
-        "equations/evil-name.svg",
+        "equations/evil-name-formula.svg",
+        "equations/evil-name-solution.svg",
     }
 
 

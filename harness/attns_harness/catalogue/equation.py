@@ -9,16 +9,16 @@ from attns_harness.catalogue.formula import formula_markdown
 from attns_harness.catalogue.text import code, escape, join, number, prose, source, table
 
 
-def equation_page(equation: Equation, *, image: str | None = None) -> str:
+def equation_page(equation: Equation, *, formula: str = "", solution: str = "") -> str:
     """Markdown page generated from an equation's metadata.
 
     Parameters
     ----------
     equation : Equation
-    image : str, optional
-        Relative path of the rendered formula.
+    formula, solution : str, optional
+        Relative paths of the rendered formula and of the picture of a solution.
     """
-    picture = f"![Formula of {escape(equation.title)}]({image})" if image else ""
+    title = escape(equation.title)
     return join(
         equation.title,
         [
@@ -26,7 +26,8 @@ def equation_page(equation: Equation, *, image: str | None = None) -> str:
             prose(equation.description),
             "## Formula",
             formula_markdown(equation),
-            picture,
+            f"![Formula of {title}]({formula})" if formula else "",
+            f"![A solution of {title}]({solution})" if solution else "",
             *_parameters(equation),
             "## Properties",
             table(("property", "value"), _properties(equation)),

@@ -46,8 +46,8 @@ ARENSTORF = Equation(
     title="Arenstorf orbit",
     description=(
         "The restricted three-body problem in the rotating frame. The satellite starts 0.006 from the moon, where "
-        "its acceleration is thousands of times what it is elsewhere, flies three loops and returns. Neighbouring "
-        "orbits separate by a factor of thousands; `spread` = 0 gives the closed orbit itself."
+        "its acceleration is hundreds of times what it is elsewhere, flies three loops and returns. Neighbouring "
+        "orbits separate by a factor of a million; `spread` = 0 gives the closed orbit itself."
     ),
     rhs=rhs,
     components=("x", "y", "v_x", "v_y"),

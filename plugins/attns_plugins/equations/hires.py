@@ -44,8 +44,8 @@ HIRES = Equation(
     title="HIRES",
     description=(
         "High irradiance response of photomorphogenesis: phytochrome reacts with a scarce enzyme. Rates span three "
-        "orders of magnitude; after a smooth decay of some 300 time units the enzyme is released within a few, a "
-        "late switch whose time depends on all initial concentrations."
+        "orders of magnitude; after hundreds of time units of smooth decay the enzyme is released, a late switch "
+        "whose time depends on all initial concentrations (near 320 for the published ones)."
     ),
     rhs=rhs,
     components=tuple(f"y_{i + 1}" for i in range(8)),

@@ -50,7 +50,7 @@ KURAMOTO_SIVASHINSKY = Equation(
     description=(
         "Flame fronts: long waves grow, short ones are damped by a fourth derivative, advection passes energy between "
         "them. On a domain of length 22 the motion is chaotic; the fourth derivative makes it stiff, so that explicit "
-        "methods need steps of a thousandth. Its linear part is constant: exponential integrators take it exactly."
+        "methods need steps of two thousandths. Its linear part is constant: exponential integrators take it exactly."
     ),
     rhs=rhs,
     array_rhs=array_rhs,
