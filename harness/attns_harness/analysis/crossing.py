@@ -1,13 +1,11 @@
 """Reading a curve: its cost at an error, its error at a cost, by log-log interpolation."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import numpy as np
 
 from attns_harness.analysis.work_precision import Curve
-
-_SMALLEST = float(np.finfo(float).tiny)
 
 
 @final
@@ -34,24 +32,9 @@ class Reading:
 NOT_REACHED = Reading(float("nan"), "not reached")
 
 
-def front(curve: Curve) -> tuple[Any, Any]:
-    """Points that no cheaper point beats: costs increasing, errors decreasing.
-
-    An error below the reference's uncertainty counts as the uncertainty.
-    """
-    believed = np.maximum(np.maximum(curve.error, curve.uncertainty), _SMALLEST)
-    order = np.lexsort((believed, curve.cost))
-    cost, error = curve.cost[order], believed[order]
-    if not len(cost):
-        return cost, error
-    best = np.minimum.accumulate(error)
-    better = np.concatenate([[True], best[1:] < best[:-1]])
-    return cost[better], error[better]
-
-
 def cost_at(curve: Curve, error: float) -> Reading:
     """Cost at which the curve reaches ``error``."""
-    cost, errors = front(curve)
+    cost, errors = curve.front
     if not len(cost) or error < errors[-1] * (1 - 1e-12):
         return NOT_REACHED
     if error >= errors[0]:
@@ -62,7 +45,7 @@ def cost_at(curve: Curve, error: float) -> Reading:
 
 def error_at(curve: Curve, cost: float) -> Reading:
     """Error that the curve reaches at ``cost``; ``at most`` beyond its most expensive point."""
-    costs, errors = front(curve)
+    costs, errors = curve.front
     if not len(costs) or cost < costs[0] * (1 - 1e-12):
         return NOT_REACHED
     if cost >= costs[-1]:

@@ -7,7 +7,7 @@ a set can be saved, loaded, merged and filtered by tags.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -74,25 +74,42 @@ class Curve:
 
     def means(self) -> Frame:
         """Geometric means over seeds: ``control``, ``error``, ``cost``, ``below_reference``, by cost."""
-        points = pd.DataFrame(
-            {"control": self.control, "error": self.error, "cost": self.cost, "below": self.below_reference}
-        )
+        controls, which = np.unique(self.control, return_inverse=True)
+        count = np.bincount(which, minlength=len(controls))
         with np.errstate(divide="ignore"):
-            grouped = points.assign(error=np.log(points["error"]), cost=np.log(points["cost"])).groupby("control")
-        mean = grouped.agg(error=("error", "mean"), cost=("cost", "mean"), below_reference=("below", "all"))
-        mean[["error", "cost"]] = np.exp(mean[["error", "cost"]])
-        return mean.reset_index().sort_values("cost", ignore_index=True)
+            logs = [np.bincount(which, np.log(v), minlength=len(controls)) / count for v in (self.error, self.cost)]
+        below = np.bincount(which, self.below_reference, minlength=len(controls)) == count
+        mean = {"control": controls, "error": np.exp(logs[0]), "cost": np.exp(logs[1]), "below_reference": below}
+        return pd.DataFrame(mean).sort_values("cost", ignore_index=True)
 
     def of_seed(self, seed: float | None) -> "Curve":
         """The points of one seed; all points for None."""
         if seed is None:
             return self
-        keep = self.seed == seed
-        return Curve(
-            problem=self.problem, series=self.series, learned=self.learned, error=self.error[keep],
-            cost=self.cost[keep], control=self.control[keep], seed=self.seed[keep],
-            uncertainty=self.uncertainty[keep], failures=self.failures,
-        )  # fmt: skip
+        if seed not in self._seeds:
+            keep = self.seed == seed
+            names = ("error", "cost", "control", "seed", "uncertainty")
+            self._seeds[seed] = replace(self, **{name: getattr(self, name)[keep] for name in names})
+        return self._seeds[seed]
+
+    @cached_property
+    def front(self) -> tuple[Any, Any]:
+        """Costs, increasing, and errors, decreasing, of the points that no cheaper point beats.
+
+        An error below the reference's uncertainty counts as the uncertainty.
+        """
+        believed = np.maximum(np.maximum(self.error, self.uncertainty), np.finfo(float).tiny)
+        order = np.lexsort((believed, self.cost))
+        cost, error = self.cost[order], believed[order]
+        if not len(cost):
+            return cost, error
+        best = np.minimum.accumulate(error)
+        better = np.concatenate([[True], best[1:] < best[:-1]])
+        return cost[better], error[better]
+
+    @cached_property
+    def _seeds(self) -> dict[float, "Curve"]:
+        return {}
 
 
 @final
@@ -146,6 +163,16 @@ class WorkPrecisionSet:
         AttnsError
             For an unknown cost axis or a column that the table does not have.
         """
+        wanted = (problem, series, error, cost)
+        if wanted not in self._curves:
+            self._curves[wanted] = self._curve(problem, series, error, cost)
+        return self._curves[wanted]
+
+    @cached_property
+    def _curves(self) -> dict[tuple[str, str, str, str], Curve]:
+        return {}
+
+    def _curve(self, problem: str, series: str, error: str, cost: str) -> Curve:
         if cost not in COSTS:
             raise AttnsError(f"unknown cost {cost!r}; known: {', '.join(COSTS)}")
         if error not in self.table:

@@ -16,6 +16,8 @@ from attns_harness.reports.verdicts import verdicts
 
 MOST_ROWS = 1000
 """A report shows this many rows of a table; the CSV has all."""
+FEW_PROBLEMS = 10
+"""Beyond this many problems each has one work-precision diagram instead of three: pages stay readable."""
 
 
 def document(study: Study, facts: RunFacts) -> Document:
@@ -57,8 +59,9 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look]) -> Section:
 def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) -> list[Figure]:
     stem = file_name(problem)
     wanted = [(study.error, study.cost)]
-    wanted += [(study.error, "nfe")] if study.cost != "nfe" and rows["nfe"].notna().any() else []
-    if study.cost == "time" and rows["invariant_drift"].notna().any():
+    several = len(study.points.problems) <= FEW_PROBLEMS
+    wanted += [(study.error, "nfe")] if several and study.cost != "nfe" and rows["nfe"].notna().any() else []
+    if several and study.cost == "time" and rows["invariant_drift"].notna().any():
         wanted.append(("invariant_drift", "time"))
     best = summary(rows, study.error)
     leader = best["solver"].iloc[0] if len(best) and pd.notna(best["best error"].iloc[0]) else "none"
