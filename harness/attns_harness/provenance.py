@@ -60,6 +60,7 @@ def run_facts(registry: Registry, *, threads: int) -> dict[str, Any]:
         **environment(registry, threads=threads),
         "host": socket.gethostname(),
         "load": [one, five, fifteen],
+        "plugin_files": [r.source for r in registry.plugins if not r.distribution],
         "broken_plugins": {r.name: r.error for r in registry.plugins if not r.ok},
     }
 

@@ -61,16 +61,18 @@ def retime(run_dir: Path, cell_id: str) -> list[float]:
     """
     store = read_store(run_dir)
     try:
-        text = store.runs()[-1]["matrix"]
+        last = store.runs()[-1]
         files = {name: row["files"] for name, row in store.artefacts().items()}
     finally:
         store.close()
-    file = parse_matrix(text, run_dir / "matrix.toml")
-    plan = make_plan(file.matrix, build_registry(plugin_files=file.plugin_files))
+    file = parse_matrix(last["matrix"], run_dir / "matrix.toml")
+    # The matrix names its plugins relative to where it was; the run remembers where they are.
+    plugin_files = tuple(Path(p) for p in last["provenance"]["plugin_files"])
+    plan = make_plan(file.matrix, build_registry(plugin_files=plugin_files))
     cell = next((c for c in plan.cells if c.id == cell_id), None)
     if cell is None:
         raise AttnsError(f"cell {cell_id} of {run_dir} was made by other code than is installed here")
-    context = WorkerContext(plugin_files=file.plugin_files, artefacts=run_dir / "artefacts")
+    context = WorkerContext(plugin_files=plugin_files, artefacts=run_dir / "artefacts")
     with tempfile.TemporaryDirectory(prefix="attns-retime-") as scratch:
         # From here on the sandbox owns the standard streams.
         worker = Worker(context, Sandbox(0, Path(scratch)))
