@@ -107,16 +107,23 @@ def _cfunc(equation: Equation) -> Any:
 def _torch(equation: Equation) -> Callable[[Any, Any], Any]:
     import torch
 
-    from attns_core.backends.torch_step import spread
     from attns_core.maths import torch_maths
 
     p, m = equation.p, torch_maths()
 
     def f(t: Any, u: Any) -> Any:
         rows = equation.rhs(t, tuple(u), p, m)
-        return torch.stack([spread(r, u[0]) for r in rows])
+        return torch.stack([r if isinstance(r, torch.Tensor) else torch.full_like(u[0], r) for r in rows])
 
-    return f
+    views: dict[Any, Any] = {}
+
+    def view(u: Any) -> Any:
+        key = (u.dtype, u.device)
+        if key not in views:
+            views[key] = p.with_arrays(lambda v: torch.tensor(v, dtype=u.dtype, device=u.device))
+        return views[key]
+
+    return f if equation.array_rhs is None else _on_arrays(equation.array_rhs, view, torch)
 
 
 def _jax(equation: Equation) -> Callable[[Any, Any], Any]:
@@ -129,6 +136,20 @@ def _jax(equation: Equation) -> Callable[[Any, Any], Any]:
     def f(t: Any, u: Any) -> Any:
         rows = equation.rhs(t, tuple(u), p, m)
         return jnp.stack([jnp.broadcast_to(jnp.asarray(r, dtype=u.dtype), u.shape[1:]) for r in rows])
+
+    def view(u: Any) -> Any:
+        return p.with_arrays(lambda v: jnp.asarray(v, dtype=u.dtype))
+
+    return f if equation.array_rhs is None else _on_arrays(equation.array_rhs, view, jnp)
+
+
+def _on_arrays(array_rhs: Callable[..., Any], view: Callable[[Any], Any], xp: Any) -> Callable[[Any, Any], Any]:
+    """The array form, which large systems have: component by component they compile for minutes."""
+
+    def f(t: Any, u: Any) -> Any:
+        if u.ndim == 1:
+            return array_rhs(t, u[:, None], view(u), xp)[:, 0]
+        return array_rhs(t, u, view(u), xp)
 
     return f
 

@@ -1,12 +1,15 @@
 """Every form of a right-hand side is the same function."""
 
 import ctypes
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from attns_core import Citation, Equation, Problem, UnknownNameError
+from attns_core.rhs_forms import rhs_form
 from attns_core.types import Array
 
 
@@ -97,6 +100,26 @@ def test_jax(problem: Problem, expected: Array) -> None:
     with jax.enable_x64(True):
         value = jax.jit(problem.rhs("jax"))(T, jax.numpy.asarray(problem.u0))
     np.testing.assert_allclose(np.asarray(value), expected, rtol=1e-12)
+
+
+def chain(t: Any, u: Any, p: Any, m: Any) -> tuple[Any, ...]:
+    return tuple(p.c[i] * (u[i] - u[i - 1]) for i in range(3))
+
+
+def chain_of_arrays(t: Any, u: Any, p: Any, xp: Any) -> Any:
+    return p.c[:, None] * (u - xp.concatenate([u[-1:], u[:-1]]))
+
+
+@pytest.mark.parametrize("form", ["torch", "jax"])
+def test_large_systems_use_their_array_form(form: str, problem: Problem) -> None:
+    library = pytest.importorskip(form, reason=f"{form} is not installed")
+    equation = replace(EQUATION, rhs=chain, array_rhs=chain_of_arrays, params={"c": [1.0, 2.0, -3.0]})
+    expected = equation.evaluate(T, problem.u0)
+    f = rhs_form(equation, form)
+    with library.enable_x64(True) if form == "jax" else nullcontext():
+        make = library.numpy.asarray if form == "jax" else library.tensor
+        np.testing.assert_allclose(np.asarray(f(T, make(problem.u0))), expected, rtol=1e-14)
+        np.testing.assert_allclose(np.asarray(f(T, make(problem.u0[:, 1]))), expected[:, 1], rtol=1e-14)
 
 
 def test_sympy(problem: Problem) -> None:
