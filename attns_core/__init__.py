@@ -14,6 +14,7 @@ from attns_core.equation import Equation as Equation
 from attns_core.equation import Invariant as Invariant
 from attns_core.errors import AttnsError as AttnsError
 from attns_core.errors import UnknownNameError as UnknownNameError
+from attns_core.exponential import ExponentialRungeKutta as ExponentialRungeKutta
 from attns_core.hookspecs import hookimpl as hookimpl
 from attns_core.method import AbstractMethod as AbstractMethod
 from attns_core.method import ExplicitRungeKutta as ExplicitRungeKutta

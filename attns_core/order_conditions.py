@@ -14,7 +14,6 @@ For Rosenbrock methods the same holds with ``beta_ij = alpha_ij + gamma_ij`` in 
 vertex has a single child (Hairer, Wanner, Solving Ordinary Differential Equations II, theorem IV.7.6).
 """
 
-from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -95,9 +94,7 @@ def residuals(a: Any, b: Any, order: int, single: Any = None) -> dict[Tree, Any]
     return result
 
 
-def first_violated(
-    a: Any, b: Sequence[Any], order: int, tolerance: float, single: Any = None
-) -> tuple[Tree, float] | None:
+def first_violated(a: Any, b: Any, order: int, tolerance: float, single: Any = None) -> tuple[Tree, float] | None:
     """The first condition up to ``order`` whose residual exceeds ``tolerance``, or None.
 
     The tolerance is relative to the size of the terms that cancel in the condition.

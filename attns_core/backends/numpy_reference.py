@@ -11,6 +11,7 @@ from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.corrector import TrainedCorrector, correction
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
+from attns_core.exponential import ExponentialRungeKutta
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting
 from attns_core.problem import Problem
 from attns_core.solution import Solution
@@ -39,6 +40,14 @@ class NumpyBackend(AbstractBackend):
             if reason is None and isinstance(control, Adaptive):
                 reason = f"{method.name} has no error estimate"
             return reason
+        if isinstance(method, ExponentialRungeKutta):
+            from attns_core.backends.numpy_exponential import linear_part
+
+            if isinstance(control, Adaptive):
+                return f"{method.name} has no error estimate"
+            if not np.isfinite(linear_part(problem.equation)).all():
+                return f"{method.name} needs a linear part: {problem.equation.name} is singular at u = 0"
+            return None
         if not isinstance(method, ExplicitRungeKutta | Rosenbrock):
             return f"the numpy backend has no step for {type(method).__name__}"
         return None
@@ -74,6 +83,10 @@ def increment(problem: Problem, method: AbstractMethod) -> Increment:
         from attns_core.backends.numpy_rosenbrock import rosenbrock_increment
 
         return rosenbrock_increment(problem, method)
+    if isinstance(method, ExponentialRungeKutta):
+        from attns_core.backends.numpy_exponential import exponential_increment
+
+        return exponential_increment(problem, method)
     raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")
 
 
@@ -158,7 +171,7 @@ def _evaluations(method: AbstractMethod) -> int:
     match method:
         case ExplicitRungeKutta():
             return method.tableau.effective_stages
-        case Splitting():
+        case Splitting() | ExponentialRungeKutta():
             return method.stages
         case Rosenbrock():
             return method.evaluations

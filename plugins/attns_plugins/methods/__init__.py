@@ -5,7 +5,9 @@ from attns_core.method import AbstractMethod
 from attns_plugins.methods.bs3 import BS3
 from attns_plugins.methods.dop853 import DOP853
 from attns_plugins.methods.dopri5 import DOPRI5
+from attns_plugins.methods.etdrk4 import ETDRK4
 from attns_plugins.methods.euler import EULER
+from attns_plugins.methods.exponential_euler import EXPONENTIAL_EULER
 from attns_plugins.methods.heun import HEUN
 from attns_plugins.methods.linearly_implicit_euler import LINEARLY_IMPLICIT_EULER
 from attns_plugins.methods.midpoint import MIDPOINT
@@ -44,6 +46,8 @@ METHODS: tuple[AbstractMethod, ...] = (
     LINEARLY_IMPLICIT_EULER,
     RODAS4,
     RODAS5P,
+    EXPONENTIAL_EULER,
+    ETDRK4,
 )
 
 

@@ -1,0 +1,66 @@
+"""The reference step of exponential Runge-Kutta methods, with dense matrix functions."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from attns_core.equation import Equation, evaluate_rhs
+from attns_core.exponential import ExponentialRungeKutta
+from attns_core.jacobian import Derivatives
+from attns_core.problem import Problem
+from attns_core.types import Array
+
+
+def linear_part(equation: Equation) -> Array:
+    """``df/du`` at ``u = 0`` and the initial time, shape (dim, dim); not finite where ``f`` is singular there."""
+    with np.errstate(all="ignore"):
+        return Derivatives(equation).jacobian(equation.t0, np.zeros((equation.dim, 1)))[0]
+
+
+def phi_functions(z: Array) -> list[Array]:
+    """``phi_1, phi_2, phi_3`` of a matrix, from one exponential of a block matrix.
+
+    Source: Al-Mohy, Higham, SIAM J. Sci. Comput. 33 (2011) 488, theorem 2.1.
+    """
+    from scipy.linalg import expm
+
+    n = len(z)
+    blocks = np.zeros((4 * n, 4 * n))
+    blocks[:n, :n] = z
+    for k in range(3):
+        blocks[k * n : (k + 1) * n, (k + 1) * n : (k + 2) * n] = np.eye(n)
+    first_row = expm(blocks)[:n]
+    return [first_row[:, k * n : (k + 1) * n] for k in (1, 2, 3)]
+
+
+def exponential_increment(
+    problem: Problem, method: ExponentialRungeKutta
+) -> Callable[[Any, Array, float], tuple[Array, Array]]:
+    """``(t, u, dt)`` -> increment ``S`` (dim, n) and stages ``k_i`` (stages, dim, n)."""
+    equation, p = problem.equation, problem.equation.p
+    L = linear_part(equation)
+    a, b, c = method.tables
+
+    @lru_cache(maxsize=8)
+    def coefficients(dt: float) -> tuple[dict[tuple[int, int], Array], list[Array]]:
+        phi = {node: phi_functions(node * dt * L) for node in {*c, 1.0} if node != 0}
+        mixed = {
+            (i, j): sum((w * f for w, f in zip(a[i, j], phi[c[i]], strict=True)), np.zeros_like(L))
+            for i in range(method.stages)
+            for j in range(i)
+            if np.any(a[i, j] != 0)
+        }
+        return mixed, [sum((w * f for w, f in zip(row, phi[1.0], strict=True)), np.zeros_like(L)) for row in b]
+
+    def step(t: Any, u: Array, dt: float) -> tuple[Array, Array]:
+        inner, weights = coefficients(float(dt))
+        k = np.zeros((method.stages, *u.shape), dtype=u.dtype)
+        for i in range(method.stages):
+            shift = sum((dt * (inner[i, j] @ k[j]) for j in range(i) if (i, j) in inner), np.zeros_like(u))
+            k[i] = evaluate_rhs(equation, t + c[i] * dt, (u + shift).astype(u.dtype), p) - L @ shift
+        S = sum((dt * (w @ k_i) for w, k_i in zip(weights, k, strict=True)), np.zeros_like(u))
+        return S.astype(u.dtype), k
+
+    return step
