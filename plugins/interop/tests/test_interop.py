@@ -1,7 +1,9 @@
 """Every registered rival passes the conformance kit where its library is installed, and says so where not."""
 
+import tomllib
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,3 +90,17 @@ def test_all_of_them_are_registered_under_their_library() -> None:
         assert library_of(solver.name)
         assert "interop" in solver.tags
     assert find_spec("scipy") is not None
+
+
+def test_the_rivals_matrix_has_every_solver_and_every_equation() -> None:
+    matrix = tomllib.loads((Path(__file__).resolve().parents[3] / "studies" / "rivals.toml").read_text())
+    registry = build_registry()
+    named = {solver for block in matrix["block"] for solver in block.get("solvers", [])}
+    assert named == set(BY_NAME)
+    for block in matrix["block"]:
+        assert set(block.get("methods", [])) <= set(registry.names("method"))
+    everywhere = [b for b in matrix["block"] if len(b["equations"]) == len(registry.names("equation"))]
+    libraries = {library_of(s) for b in everywhere for s in b["solvers"]}
+    assert libraries == set(LIBRARIES.values()) - {"jax"}
+    for block in everywhere:
+        assert sorted(e["name"] for e in block["equations"]) == registry.names("equation")
