@@ -8,6 +8,7 @@ import pytest
 from attns_plugins.correctors import CORRECTORS
 from attns_plugins.equations.elastic_pendulum import ELASTIC_PENDULUM
 from attns_plugins.equations.henon_heiles import HENON_HEILES
+from attns_plugins.equations.spring_chain import SPRING_CHAIN
 from attns_plugins.methods.rk4 import RK4
 from attns_plugins.recipes.adam import ADAM
 from attns_plugins.recipes.adam_published import ADAM_PUBLISHED
@@ -18,6 +19,8 @@ from attns_core import AttnsError
 from attns_core.corrector import correction
 from attns_core.dataset import STREAMS, Dataset, follow, make_dataset
 from attns_core.fitting.descent import optimiser_named
+from attns_core.fitting.monomials import monomial_values
+from attns_core.fitting.skeleton import monomials
 from attns_core.flow import step_increment
 from attns_core.recipe import AbstractRecipe
 from attns_core.training import train, training_identity
@@ -189,3 +192,32 @@ def test_identity_of_a_training_changes_with_everything_that_decides_it() -> Non
     ]
     assert key() == key()
     assert all(other != key() for other in others)
+
+
+def test_reduced_heads_are_refused_where_they_would_be_ignored(data: Dataset) -> None:
+    form = CORRECTOR["stage-attention"].with_options(width=6, input="u")
+    for recipe in (ADAM, VARPRO_LM, ADAM_PUBLISHED):
+        with pytest.raises(AttnsError, match="no shared head"):
+            recipe.fit(form.with_options(head="shared"), data, seed=0)
+        with pytest.raises(AttnsError, match="no low-rank head"):
+            recipe.fit(form.with_options(rank=2), data, seed=0)
+
+
+def test_heads_are_shared_in_large_systems_and_recover_the_linear_corrector() -> None:
+    """Five trajectories of 40 dimensions: a head per component would have 5 unknowns for every pair."""
+    chain = make_dataset(SPRING_CHAIN, RK4, 0.2, trajectories=5)
+    recipe = LSQ.with_options(bandwidths=[0.5], max_pairs=400, ridges=[1e-28, 1e-20, 1e-12])
+    fit = recipe.fit(CORRECTOR["stage-attention"].with_options(width=4, input="u"), chain, seed=0)
+    assert fit.trained.weights is not None
+    assert fit.trained.weights.shape[2] == 1
+    assert fit.held_out is not None
+    assert fit.held_out < 1e-20
+
+
+def test_shared_products_give_the_monomials_of_the_definition() -> None:
+    z = np.random.default_rng(0).normal(size=(3, 10))
+    exponents = monomials(3, 4)
+    np.testing.assert_allclose(
+        monomial_values(z, exponents), np.stack([np.prod(z ** e[:, None], axis=0) for e in exponents]), rtol=1e-13
+    )
+    assert len(exponents) == 31

@@ -1,5 +1,6 @@
 """Train a corrector and save its weights."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ def command(
         t_end=t_end,
         noise=noise,
         seed=seed,
+        progress=show_progress if sys.stderr.isatty() else None,
     )
     save_weights(out, trained)
     keys = ("input", "gated", "held_out_relative_error", "train_seconds", "data_seconds")
@@ -95,6 +97,11 @@ def command(
         console().print(f"{name:24s}{shown}", markup=False, soft_wrap=True)
     if trained.metadata.get("gated"):
         console().print("The held-out error is not below the bare method's: the corrector switched itself off.")
+
+
+def show_progress(fraction: float, text: str) -> None:
+    """One line of progress on the terminal, overwritten in place."""
+    click.echo(f"\r\033[K{fraction:4.0%}  {text}", err=True, nl=fraction >= 1)
 
 
 def values(texts: tuple[str, ...]) -> dict[str, Any]:
