@@ -46,10 +46,11 @@ class TorchBackend(AbstractBackend):
         if missing is not None:
             return missing
         if isinstance(method, Splitting):
-            from attns_core.tracing import trace
+            from attns_core.splittings import why_not_split
 
-            if trace(problem.equation).halves is None:
-                return f"{method.name} needs a separable system q' = g(v), v' = f(q)"
+            reason = why_not_split(method, problem.equation)
+            if reason is not None:
+                return reason
         elif not isinstance(method, ExplicitRungeKutta):
             return f"the torch backend has no step for {type(method).__name__}"
         if isinstance(control, Adaptive):

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from attns_core.corrector import Corrector
-from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
+from attns_core.exponential import ExponentialRungeKutta
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting
 from attns_core.metric import Metric
 from attns_harness.catalogue.text import code, escape, join, prose, source, summary, table
 
@@ -25,6 +26,11 @@ def method_page(method: AbstractMethod) -> str:
     elif isinstance(method, Splitting):
         rows.append(("force evaluations per step", str(method.stages)))
         coefficients = table(("part", "coefficients"), [(n, _numbers(getattr(method, n))) for n in ("drift", "kick")])
+    elif isinstance(method, Rosenbrock):
+        rows += [("stages", str(method.stages)), ("evaluations per step", str(method.evaluations))]
+        rows.append(("linear systems per step", f"{method.stages}, one matrix"))
+    elif isinstance(method, ExponentialRungeKutta):
+        rows.append(("stages", str(method.stages)))
     about = [f"{code(method.name)} · " + ", ".join(map(escape, sorted(method.tags))), summary(type(method))]
     properties = ["## Properties", table(("property", "value"), rows)]
     shown = ["## Coefficients", coefficients] if coefficients else []
