@@ -29,7 +29,8 @@ def cached_arrays(folder: Path, name: str, build: Callable[[], dict[str, Any]]) 
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-", suffix=".npz")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays, **{_CHECK: np.array(_digest(arrays))})
+            named: dict[str, Any] = {**arrays, _CHECK: np.array(_digest(arrays))}
+            np.savez(file, **named)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -49,7 +49,7 @@ def save(folder: Path, key: str, reference: Reference) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, metadata=np.array(json.dumps(metadata)), allow_pickle=False, **arrays)
+            np.savez_compressed(file, metadata=np.array(json.dumps(metadata)), **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
