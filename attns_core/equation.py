@@ -121,7 +121,7 @@ class Equation:
             if isinstance(given, int | float) and not given >= least:
                 raise AttnsError(f"equation {self.name!r}: parameter {key!r} must be at least {least:g}, got {given!r}")
         # Reading the parameters and components once finds a wrong override where it is written.
-        _ = self.component_names
+        _ = self.p, self.component_names
         if not (np.isfinite(self.t_end) and self.t_end > self.t0):
             raise AttnsError(f"equation {self.name!r}: t_end must be after t0={self.t0}, got {self.t_end!r}")
         if not self.dts or any(not (np.isfinite(d) and d > 0) for d in self.dts):
