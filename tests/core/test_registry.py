@@ -209,7 +209,7 @@ def test_unknown_names_answer_with_the_nearest() -> None:
         registry.equation("lorenz63")
     with pytest.raises(UnknownNameError, match="'rk4'"):
         registry.solver("rk44")
-    with pytest.raises(UnknownNameError, match="unknown kind 'equations'.*'equation'"):
+    with pytest.raises(UnknownNameError, match=r"unknown kind 'equations'.*'equation'"):
         registry.names("equations")
 
 
