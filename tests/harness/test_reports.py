@@ -8,7 +8,7 @@ import pytest
 import synthetic_runs as synthetic
 from attns_harness.analysis import Study, prepare
 from attns_harness.reports.content import document
-from attns_harness.reports.facts import RunFacts
+from attns_harness.reports.facts import RunFacts, read_facts
 from attns_harness.reports.html import formula_mathml, write_html
 from attns_harness.reports.latex import escape, write_latex
 from attns_harness.reports.markdown import write_markdown
@@ -154,6 +154,19 @@ def test_reports_of_runs_in_which_nothing_went_well(table, tmp_path):
         assert write(found, tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert "no cells" in text or "nothing to compare" in text or "1 cells" in text
+
+
+def test_training_curves_come_from_the_stored_metadata(complete, tmp_path):
+    weights = tmp_path / "artefacts" / "ab" / "abcd"
+    weights.mkdir(parents=True)
+    curve = [[0.1, 1.0, 0.5], [0.2, 0.5, 0.25]]
+    data = {"equation": "henon-heiles", "method": "rk4", "corrector": {"name": "attns"}, "curve": curve, "gated": False}
+    (weights / "metadata.json").write_text(json.dumps(data))
+    (weights / "other.json").write_text("[1, 2]")
+    facts = read_facts(tmp_path)
+    assert [(t.series, t.losses) for t in facts.trainings] == [("rk4+attns", (0.5, 0.25))]
+    text = write_html(document(Study(prepare(complete), "t", REGISTRY), facts), tmp_path)[0].read_text()
+    assert "Training curves of 1 correctors on henon-heiles; the smallest held-out error, 0.25" in text
 
 
 def test_reports_are_equal_byte_for_byte(complete, tmp_path):

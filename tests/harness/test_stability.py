@@ -1,9 +1,13 @@
 """Stability regions measured by one step, against the literature and the stability function."""
 
+import json
+
 import numpy as np
 import pytest
 from attns_harness.analysis import imaginary_interval, largest_stable_step, real_interval, stability_region
 from attns_harness.analysis.stability import dahlquist_equation
+from attns_harness.cli import cli
+from click.testing import CliRunner
 
 from attns_core import OneStepSolver, Problem, Solution, build_registry
 from attns_core.backends.numpy_reference import NumpyBackend
@@ -77,3 +81,12 @@ def test_largest_stable_step_by_bisection():
     found = largest_stable_step(problem, solver("rk4"), reference)
     assert found == pytest.approx(2.785 / 50, rel=0.05)
     assert largest_stable_step(problem, solver("rk4"), reference, most_steps=8) is None
+
+
+def test_the_command_prints_intervals_and_the_largest_stable_step():
+    arguments = ["stability", "rk4", "--equation", "henon-heiles", "--trajectories", "2", "--t-end", "4", "--json"]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert done.exception is None, done.output
+    found = json.loads(done.output)
+    assert found["real_interval"] == pytest.approx(2.785, abs=1e-3)
+    assert 0.1 < found["largest_stable_step"] <= 2.0

@@ -8,7 +8,7 @@ from attns_harness.analysis.study import Study
 from attns_harness.analysis.work_precision import COSTS, ERRORS
 from attns_harness.reports.document import Document, Figure, Section, Table
 from attns_harness.reports.facts import RunFacts
-from attns_harness.reports.figures import explosion_figure, profile_figure, work_precision_figure
+from attns_harness.reports.figures import explosion_figure, profile_figure, training_figure, work_precision_figure
 from attns_harness.reports.style import Look, looks
 from attns_harness.reports.summary import failures, states, summary
 from attns_harness.reports.text import file_name
@@ -16,6 +16,8 @@ from attns_harness.reports.verdicts import verdicts
 
 MOST_ROWS = 1000
 """A report shows this many rows of a table; the CSV has all."""
+MOST_CURVES = 60
+"""Training curves in one figure."""
 FEW_PROBLEMS = 10
 """Beyond this many problems each has one work-precision diagram instead of three: pages stay readable."""
 
@@ -24,7 +26,14 @@ def document(study: Study, facts: RunFacts) -> Document:
     """Everything a report shows."""
     drawn = looks(study.points.series(), study.learned)
     problems = [_problem(study, problem, drawn) for problem in study.points.problems]
-    sections = [*problems, *_ranking(study), _fairness(study), *_failed(study), _provenance(study, facts)]
+    sections = [
+        *problems,
+        *_ranking(study),
+        *_training(facts),
+        _fairness(study),
+        *_failed(study),
+        _provenance(study, facts),
+    ]
     return Document(title=study.title, lead=verdicts(study), sections=tuple(sections), bibliography=bibliography(study))
 
 
@@ -138,6 +147,26 @@ def _ranking(study: Study) -> list[Section]:
         )  # fmt: skip
     text = (f"Over {levels}; what a solver does not reach costs infinity (Dolan and More, 2002).",)
     return [Section(name="ranking", title="Ranking", text=text, figures=(figure,), tables=tuple(tables))]
+
+
+def _training(facts: RunFacts) -> list[Section]:
+    if not facts.trainings:
+        return []
+    drawn = looks({t.series for t in facts.trainings}, {t.series for t in facts.trainings})
+    figures = []
+    for name in sorted({t.equation for t in facts.trainings}):
+        mine = [t for t in facts.trainings if t.equation == name][:MOST_CURVES]
+        best = min(mine, key=lambda t: min(t.losses))
+        figures.append(
+            Figure(
+                name=f"training-{file_name(name)}",
+                caption="Held-out one-step error, mean square over the bare method's, against seconds of training.",
+                alt=f"Training curves of {len(mine)} correctors on {name}; the smallest held-out error, "
+                f"{min(best.losses):.2g} of the bare method's, is reached by {best.series}.",
+                draw=partial(training_figure, mine, name, drawn),
+            )
+        )
+    return [Section(name="training", title="Training", figures=tuple(figures))]
 
 
 def _fairness(study: Study) -> Section:

@@ -1,6 +1,6 @@
 """Figures of a run, as matplotlib figures without global state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -50,6 +50,7 @@ def work_precision_figure(
         uncertainty = points.table.loc[points.table["problem"] == problem, "reference_uncertainty"].max()
         if error != "invariant_drift" and np.isfinite(uncertainty) and uncertainty > 0:
             _draw_uncertainty(axes, float(uncertainty), left, bool(positive.size))
+        _label_short_axes(axes, "x", "y")
         axes.set_xlabel(ERRORS.get(error, error))
         axes.set_ylabel(COSTS[cost][1])
         axes.set_title(plain(problem), loc="left", fontweight="bold")
@@ -65,8 +66,22 @@ def _logarithmic(axes: Any, *which: str) -> None:
     for name in which:
         getattr(axes, f"set_{name}scale")("log")
         axis = getattr(axes, f"{name}axis")
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
         axis.set_minor_formatter(NullFormatter())
+
+
+def _label_short_axes(axes: Any, *which: str) -> None:
+    """An axis that spans hardly a decade has labels at 2 and 5 too."""
+    from matplotlib.ticker import LogLocator
+
+    for name in which:
+        low, high = getattr(axes, f"get_{name}lim")()
+        if high / low < 50:
+            getattr(axes, f"{name}axis").set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+
+
+def _tick(value: float) -> str:
+    return f"{value:g}" if 0.01 <= value < 10000 else f"{value:.0e}"
 
 
 def _draw_curve(axes: Any, curve: Any, look: Look, left: float) -> None:
@@ -139,9 +154,34 @@ def explosion_figure(rates: Frame, problem: str, looks: Mapping[str, Look]) -> A
                           marker=look.marker, linestyle="--" if look.dashed else "-", label=plain(name), capsize=2,
                           gid=f"curve:{visible(name)}")  # fmt: skip
         axes.set_ylim(-0.03, 1.03)
+        _label_short_axes(axes, "x")
         axes.set_xlabel("step or tolerance")
         axes.set_ylabel("diverged share")
         axes.set_title(plain(problem), loc="left", fontweight="bold")
+        figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+        return figure
+
+
+def training_figure(trainings: Sequence[Any], equation: str, looks: Mapping[str, Look]) -> Any:
+    """Held-out error over seconds of training, one line per training; crosses where the gate stayed shut."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+        axes = figure.add_subplot()
+        _logarithmic(axes, "y")
+        named: set[str] = set()
+        for training in trainings:
+            look = looks[training.series]
+            label = None if training.series in named else plain(training.series)
+            named.add(training.series)
+            axes.plot(training.seconds, training.losses, color=look.colour, alpha=0.7, linewidth=1.0, label=label,
+                      marker="x" if training.gated else "", gid=f"curve:{visible(training.series)}")  # fmt: skip
+        _label_short_axes(axes, "y")
+        axes.set_xlabel("seconds of training")
+        axes.set_ylabel("held-out error / bare method's")
+        axes.set_title(plain(equation), loc="left", fontweight="bold")
         figure.legend(loc="outside lower center", ncols=3, fontsize="small")
         return figure
 

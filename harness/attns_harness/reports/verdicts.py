@@ -62,16 +62,16 @@ def _against(rows: Frame, unit: str) -> str:
     if len(lost):
         worst = lost.loc[lost["ratio"].idxmin()]
         text.append(
-            f"needs more at {len(lost)}, at worst {1 / worst['ratio']:.2g} times more (against {worst['baseline']} "
-            f"at error {worst['error']:.0e})"
+            f"needs more at {len(lost)} of {len(rows)} errors, at worst {1 / worst['ratio']:.2g} times more "
+            f"(against {worst['baseline']} at error {worst['error']:.0e})"
         )
     if alone:
-        text.append(f"reaches {alone} that no classical solver of the run reaches")
+        text.append(f"reaches {alone} of {len(rows)} that no classical solver of the run reaches")
     if unreached:
-        text.append(f"does not reach {unreached}")
+        text.append(f"does not reach {unreached} of {len(rows)} errors")
     rest = len(rows) - len(sure) - len(lost) - alone - unreached
     if rest:
-        text.append(f"cannot be told apart from the cheapest classical solver at {rest}")
+        text.append(f"cannot be told apart from the cheapest classical solver at {rest} of {len(rows)}")
     return "; ".join(text) + "."
 
 
