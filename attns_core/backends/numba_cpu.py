@@ -8,16 +8,20 @@ import numpy as np
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.backends.numba_adaptive import prepare_adaptive
 from attns_core.backends.numba_corrector import corrector_form, corrector_tables
+from attns_core.backends.numba_exponential import exponential_tables
 from attns_core.backends.numba_record import recorded
 from attns_core.backends.numba_rosenbrock import fixed_step, why_not_compiled
 from attns_core.backends.numba_threads import share
+from attns_core.backends.numpy_exponential import why_not_exponential
 from attns_core.control import Adaptive, StepControl
 from attns_core.corrector import TrainedCorrector
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
+from attns_core.exponential import ExponentialRungeKutta
 from attns_core.kernels import fixed
 from attns_core.kernels.cache import load_kernel
 from attns_core.kernels.corrected import corrected as corrected_steps
+from attns_core.kernels.exponential import ExponentialLines
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
 from attns_core.kernels.recorder import Graph
@@ -80,6 +84,12 @@ class NumbaBackend(AbstractBackend):
             reason = why_not_compiled(method, problem.equation)
             if reason is not None:
                 return reason
+        elif isinstance(method, ExponentialRungeKutta):
+            if corrector is not None:
+                return f"the numba backend has no corrected steps of {method.name}"
+            reason = why_not_exponential(method, problem.equation)
+            if reason is not None:
+                return reason
         elif not isinstance(method, ExplicitRungeKutta):
             return f"the numba backend has no step for {type(method).__name__}"
         if isinstance(control, Adaptive) and not method.is_adaptive:
@@ -102,6 +112,9 @@ class NumbaBackend(AbstractBackend):
         corrected = corrector is not None and corrector.active
         # A single trajectory stays in scalars, which only bare whole steps can.
         lanes = 1 if problem.n == 1 and whole and not corrected else self.lanes
+        if corrected and problem.n > 4 * lanes:
+            # Weights are fetched once per pass over a block: longer blocks fetch them less often.
+            lanes *= 4
 
         def generate(exact: bool) -> Generated:
             form = Form(dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact)
@@ -111,6 +124,8 @@ class NumbaBackend(AbstractBackend):
         if isinstance(method, ExplicitRungeKutta) and not whole:
             t = method.tableau
             tables = fixed.staged_coefficients(t.a, t.b, t.c, t.needed)
+        if isinstance(method, ExponentialRungeKutta):
+            tables = exponential_tables(method, problem.equation, control.dt, dtype)
         if corrector is not None and corrected:
             tables += corrector_tables(corrector, problem.equation.dim, dtype)
         generated = generate(False)
@@ -155,6 +170,8 @@ class NumbaBackend(AbstractBackend):
         """Whether a method's whole step is compiled as straight-line code."""
         if isinstance(method, Splitting | Rosenbrock):
             return True
+        if isinstance(method, ExponentialRungeKutta):
+            return False
         if self.form != "auto":
             return self.form == "fused"
         return _operations(graph, method) <= _FUSED_OPERATIONS
@@ -175,6 +192,8 @@ def _fixed_kernel(
         step = splitting_step(graph, method.drift, method.kick, halves, form)
     elif isinstance(method, Rosenbrock):
         step = fixed_step(method, graph, form)
+    elif isinstance(method, ExponentialRungeKutta):
+        step = ExponentialLines(graph, form)
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau
@@ -196,7 +215,7 @@ def _evaluations(method: AbstractMethod) -> int:
             return method.tableau.effective_stages
         case Rosenbrock():
             return method.evaluations
-        case Splitting():
+        case Splitting() | ExponentialRungeKutta():
             return method.stages
     raise AttnsError(f"the numba backend has no step for {type(method).__name__}")
 

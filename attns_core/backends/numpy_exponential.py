@@ -35,32 +35,43 @@ def phi_functions(z: Array) -> list[Array]:
     return [first_row[:, k * n : (k + 1) * n] for k in (1, 2, 3)]
 
 
+def coefficient_matrices(L: Array, method: ExponentialRungeKutta, dt: float) -> tuple[Array, Array]:
+    """``dt a_ij(dt L)`` of shape (stages, stages, dim, dim) and ``b_i(dt L)`` of shape (stages, dim, dim)."""
+    a, b, c = method.tables
+    phi = {node: np.stack(phi_functions(node * dt * L)) for node in {*c, 1.0} if node != 0}
+    inner = np.zeros((method.stages, method.stages, *L.shape))
+    for i, node in enumerate(c):
+        if node != 0:
+            inner[i] = dt * np.tensordot(a[i], phi[node], axes=1)
+    return inner, np.tensordot(b, phi[1.0], axes=1)
+
+
 def exponential_increment(
     problem: Problem, method: ExponentialRungeKutta
 ) -> Callable[[Any, Array, float], tuple[Array, Array]]:
     """``(t, u, dt)`` -> increment ``S`` (dim, n) and stages ``k_i`` (stages, dim, n)."""
     equation, p = problem.equation, problem.equation.p
     L = linear_part(equation)
-    a, b, c = method.tables
+    a, _, c = method.tables
 
     @lru_cache(maxsize=8)
-    def coefficients(dt: float) -> tuple[dict[tuple[int, int], Array], list[Array]]:
-        phi = {node: phi_functions(node * dt * L) for node in {*c, 1.0} if node != 0}
-        mixed = {
-            (i, j): sum((w * f for w, f in zip(a[i, j], phi[c[i]], strict=True)), np.zeros_like(L))
-            for i in range(method.stages)
-            for j in range(i)
-            if np.any(a[i, j] != 0)
-        }
-        return mixed, [sum((w * f for w, f in zip(row, phi[1.0], strict=True)), np.zeros_like(L)) for row in b]
+    def matrices(dt: float) -> tuple[Array, Array]:
+        return coefficient_matrices(L, method, dt)
 
     def step(t: Any, u: Array, dt: float) -> tuple[Array, Array]:
-        inner, weights = coefficients(float(dt))
+        inner, outer = matrices(float(dt))
         k = np.zeros((method.stages, *u.shape), dtype=u.dtype)
         for i in range(method.stages):
-            shift = sum((dt * (inner[i, j] @ k[j]) for j in range(i) if (i, j) in inner), np.zeros_like(u))
+            shift = sum((inner[i, j] @ k[j] for j in range(i) if np.any(a[i, j] != 0)), np.zeros_like(u))
             k[i] = evaluate_rhs(equation, t + c[i] * dt, (u + shift).astype(u.dtype), p) - L @ shift
-        S = sum((dt * (w @ k_i) for w, k_i in zip(weights, k, strict=True)), np.zeros_like(u))
+        S = dt * sum((outer[i] @ k[i] for i in range(method.stages)), np.zeros_like(u))
         return S.astype(u.dtype), k
 
     return step
+
+
+def why_not_exponential(method: ExponentialRungeKutta, equation: Equation) -> str | None:
+    """None if ``method`` applies to ``equation``, else the reason why not."""
+    if np.isfinite(linear_part(equation)).all():
+        return None
+    return f"{method.name} needs a linear part: {equation.name} is singular at u = 0"

@@ -41,13 +41,11 @@ class NumpyBackend(AbstractBackend):
                 reason = f"{method.name} has no error estimate"
             return reason
         if isinstance(method, ExponentialRungeKutta):
-            from attns_core.backends.numpy_exponential import linear_part
+            from attns_core.backends.numpy_exponential import why_not_exponential
 
             if isinstance(control, Adaptive):
                 return f"{method.name} has no error estimate"
-            if not np.isfinite(linear_part(problem.equation)).all():
-                return f"{method.name} needs a linear part: {problem.equation.name} is singular at u = 0"
-            return None
+            return why_not_exponential(method, problem.equation)
         if not isinstance(method, ExplicitRungeKutta | Rosenbrock):
             return f"the numpy backend has no step for {type(method).__name__}"
         return None

@@ -60,8 +60,7 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
     dim, emitter = stages.dim, stages.emitter
     out = begin(form)
     out.line(decorator(form))
-    tableau = "starts, slots, weights, times, needed"
-    with out.block(f"def {ENTRY}(initial, out, t_save, counts, dt, c, first, last, {tableau})"):
+    with out.block(f"def {ENTRY}(initial, out, t_save, counts, dt, c, first, last, {stages.arguments})"):
         out.line("n = initial.shape[1]")
         out.lines(emitter.constants.prologue())
         stages.prologue(out)
@@ -79,6 +78,8 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
 
 class StagedLines:
     """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``."""
+
+    arguments = "starts, slots, weights, times, needed"
 
     def __init__(self, graph: Graph, form: Form) -> None:
         self.emitter = emitter = Emitter(graph, form.function)

@@ -14,6 +14,7 @@ from attns_plugins.methods.exponential_euler import EXPONENTIAL_EULER
 from attns_plugins.methods.rk4 import RK4
 
 from attns_core import AttnsError, ExponentialRungeKutta, FixedStep, OneStepSolver, Problem, solve
+from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_exponential import linear_part, phi_functions
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.integrators import taylor
@@ -65,6 +66,16 @@ def test_stiff_grids_at_steps_where_explicit_methods_explode() -> None:
     with np.errstate(all="ignore"):
         explicit = solve(problem, solver(RK4), dt=1 / 16)
     assert not explicit.finite.any()
+
+
+@pytest.mark.parametrize("method", EXPONENTIAL, ids=NAMES)
+def test_compiled_steps_are_the_reference_steps(method: ExponentialRungeKutta) -> None:
+    for equation, dt in ((KURAMOTO_SIVASHINSKY.with_params(n=16), 0.125), (LOGISTIC_FORCED, 0.25)):
+        problem = Problem.sample(equation, n=5, t_end=1.0, save_every=0.5)
+        expected = solve(problem, solver(method), dt=dt)
+        found = solve(problem, OneStepSolver(method=method, backend=NumbaBackend()), dt=dt)
+        np.testing.assert_allclose(found.u, expected.u, rtol=1e-11, atol=1e-12)
+        np.testing.assert_array_equal(found.nfe, expected.nfe)
 
 
 def test_the_linear_part_is_the_constant_jacobian() -> None:

@@ -1,0 +1,54 @@
+"""Exponential Runge-Kutta steps over blocks of lanes: dense matrices times states, right-hand sides between."""
+
+from attns_core.kernels.fixed import StagedLines
+from attns_core.kernels.source import Source
+
+
+class ExponentialLines(StagedLines):
+    """A step with ``inner[s, j]`` (times ``dt``), ``outer[s]`` and ``linear`` as dense matrices.
+
+    Leaves the increment divided by ``dt`` in ``y``, the stages in ``k``, as the explicit form does.
+    """
+
+    arguments = "inner, present, outer, linear, times"
+
+    def prologue(self, out: Source) -> None:
+        super().prologue(out)
+        out.line(f"z = np.empty({self.dim} * L, dtype=F)")
+
+    def step(self, out: Source) -> None:
+        dim = self.dim
+        with out.block("for s in range(stages)"):
+            with out.block(f"for x in range({dim} * L)"):
+                out.line("z[x] = F(0)")
+            with out.block("for j_ in range(s)"), out.block("if present[s, j_]"):
+                self._add(out, "inner[s, j_, d, e]", f"k[j_ * {dim} * L : (j_ + 1) * {dim} * L]", "z")
+            with out.block(f"for x in range({dim} * L)"):
+                out.line("y[x] = w[x] + z[x]")
+            if self.time:
+                out.line("ts = t + times[s] * dt")
+                out.lines(self.time)
+            with out.block("for l in range(L)"):
+                out.lines(f"y{i} = y[{i} * L + l]" for i in self.used)
+                out.lines(self.lane)
+                out.lines(f"y[{dim + i} * L + l] = {self.results[i]}" for i in range(dim))
+            out.line(f"ks = k[s * {dim} * L : (s + 1) * {dim} * L]")
+            with out.block(f"for x in range({dim} * L)"):
+                out.line(f"ks[x] = y[{dim} * L + x]")
+            self._add(out, "-linear[d, e]", "z", "ks")
+        with out.block(f"for x in range({dim} * L)"):
+            out.line("y[x] = F(0)")
+        with out.block("for s in range(stages)"):
+            self._add(out, "outer[s, d, e]", f"k[s * {dim} * L : (s + 1) * {dim} * L]", "y")
+
+    def _add(self, out: Source, entry: str, source: str, target: str) -> None:
+        """``target += matrix @ source``; entries that are zero cost nothing."""
+        out.line(f"from_ = {source}")
+        with out.block(f"for d in range({self.dim})"):
+            out.line(f"row = {target}[d * L : (d + 1) * L]")
+            with out.block(f"for e in range({self.dim})"):
+                out.line(f"entry = {entry}")
+                with out.block("if entry != 0"):
+                    out.line("column = from_[e * L : (e + 1) * L]")
+                    with out.block("for l in range(L)"):
+                        out.line("row[l] = fma(entry, column[l], row[l])")
