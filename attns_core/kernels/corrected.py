@@ -21,6 +21,9 @@ from attns_core.kernels.step import Step
 FUSED_LIMIT = 128
 """Inputs plus outputs of the last layer up to which it is fused with its activation."""
 
+INPUT_LIMIT = 1e5
+"""Standardised inputs up to which sine activations are fast; beyond, nothing was trained anyway."""
+
 _ACTIVATIONS = {
     "identity": "{z}",
     "sine": "{sin}({z})",
@@ -110,7 +113,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
     dim = step.dim
     layout = _Layout(dim, corrector)
     staged = isinstance(step, StagedLines)
-    out = begin(form)
+    out = begin(form, also=("wave64",))
     if "fsnet" in corrector.activations:
         _bump(out, form)
     out.line(decorator(form))
@@ -133,7 +136,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
                         step.step(out)
                         with out.block("for l in range(L)"):
                             _gather_staged(out, layout)
-                            _inputs(out, layout)
+                            _inputs(out, layout, form)
                     else:
                         out.lines(step.time)
                         with out.block("for l in range(L)"):
@@ -143,7 +146,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
                             used = {(s, i) for kind, s, i in corrector.inputs if kind == "k"}
                             used |= {(s, i) for row in corrector.values for s in row for i in range(dim)}
                             out.lines(f"k{s}_{i} = {names.get((s, i), 'zero')}" for s, i in sorted(used))
-                            _inputs(out, layout)
+                            _inputs(out, layout, form)
                     _evaluate(out, corrector, layout, form)
                     with out.block("for l in range(L)"):
                         _apply(out, corrector, layout, form)
@@ -164,6 +167,7 @@ def _prologue(out: Source, corrector: CorrectorForm, layout: _Layout) -> None:
     out.line("zero = F(0)")
     out.line("one = F(1)")
     out.line("two_hundred = F(200)")
+    out.line(f"reach = F({INPUT_LIMIT!r})")
     out.lines(f"m{i} = mean[{i}]" for i in range(n_in))
     out.lines(f"e{i} = rscale[{i}]" for i in range(n_in))
     terms = [(v, j) for v, row in enumerate(corrector.values) for j in row]
@@ -200,12 +204,15 @@ def _gather_staged(out: Source, layout: _Layout) -> None:
     out.lines(f"k{s}_{i} = k[{s * dim + i} * L + l]" for s, i in sorted(used))
 
 
-def _inputs(out: Source, layout: _Layout) -> None:
+def _inputs(out: Source, layout: _Layout, form: Form) -> None:
     dim, corrector = layout.dim, layout.form
     out.lines(f"w[{layout.increment + i} * L + l] = S{i}" for i in range(dim))
     for row, (kind, s, i) in enumerate(corrector.inputs):
         name = f"k{s}_{i}" if kind == "k" else f"{kind}{i}"
-        out.line(f"w[{layout.inputs + row} * L + l] = ({name} - m{row}) * e{row}")
+        out.line(f"z = ({name} - m{row}) * e{row}")
+        # Sines of huge numbers are left to the C library: NaN has the block solved again with it.
+        guarded = form.dtype == "float64" and not form.exact and {"sine", "fsnet"} & {*corrector.activations}
+        out.line(f"w[{layout.inputs + row} * L + l] = {'z if abs(z) <= reach else np.nan' if guarded else 'z'}")
     for v, stages in enumerate(corrector.values):
         for i in range(dim):
             mixed = fma_sum([(f"x{v}_{j}", f"k{j}_{i}") for j in stages]) or "zero"
@@ -292,7 +299,12 @@ def _fused_layer(out: Source, corrector: CorrectorForm, layout: _Layout, form: F
 def units_together(n_in: int, n_out: int) -> int:
     """Hidden units per pass over the lanes: more save loads and stores, fewer save registers."""
     total = n_in + n_out
-    return 4 if total <= 12 else 2
+    return 4 if total <= 32 else 2
+
+
+def sine(form: Form) -> str:
+    """The sine of activations: in double precision one that relies on inputs below ``INPUT_LIMIT``."""
+    return "math.sin" if form.exact else "wave64" if form.dtype == "float64" else "sin32"
 
 
 def _shape(out: Source, kind: str, array: str, unit: str, prefix: str) -> None:
@@ -303,7 +315,8 @@ def _shape(out: Source, kind: str, array: str, unit: str, prefix: str) -> None:
 
 
 def _activation(kind: str, z: str, prefix: str, form: Form) -> str:
-    names = {name: form.function(name) for name in ("sin", "tanh", "exp")}
+    names = {name: form.function(name) for name in ("tanh", "exp")}
+    names["sin"] = sine(form)
     if kind == "fsnet":
         s = [f"s{prefix}{i}" for i in range(5)]
         return f"bump({s[0]}, {s[1]}, {s[2]}, {z}) + {s[3]} * {names['sin']}(two_hundred * {s[4]} * {z})"

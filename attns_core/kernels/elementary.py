@@ -150,6 +150,31 @@ def tan64(x):
     return -c / s if (q & 1) != 0 else s / c
 
 
+# pi in two parts; the polynomial is interpolated at Chebyshev nodes, within 3e-17 on [-pi/2, pi/2].
+_H1, _H2 = 2 * _P1, 2 * _P2
+_ONE_OVER_PI = 1 / math.pi
+
+
+@_inline
+def wave64(x):
+    """Sine of a double as an activation: within 2e-16 of it absolutely, for ``|x|`` up to ``SIN_LIMIT``.
+
+    The caller makes sure of the range; small values near multiples of pi lose relative accuracy.
+    """
+    y = fma(x, _ONE_OVER_PI, _MAGIC)
+    n = y - _MAGIC
+    r = fma(n, -_H2, fma(n, -_H1, x))
+    z = r * r
+    p = fma(z, 2.7308123706227456e-15, -7.643919375559718e-13)
+    p = fma(z, p, 1.6058975711150717e-10)
+    p = fma(z, p, -2.5052107592198796e-08)
+    p = fma(z, p, 2.7557319218967735e-06)
+    p = fma(z, p, -0.00019841269841254248)
+    p = fma(z, p, 0.008333333333333314)
+    p = fma(z, p, -0.16666666666666666)
+    return from_bits(bits(fma(r * z, p, r)) ^ (bits(y) << 63))
+
+
 # --- sine and cosine, single ------------------------------------------------------------------------
 
 _F = np.float32

@@ -50,7 +50,7 @@ class Generated:
     @property
     def has_limits(self) -> bool:
         """Whether a NaN may stem from an argument outside a fast function's range."""
-        return any(f"{name}{bits}(" in self.source for name in ("sin", "cos", "tan") for bits in ("64", "32"))
+        return any(f"{name}{bits}(" in self.source for name in ("sin", "cos", "tan", "wave") for bits in ("64", "32"))
 
 
 def begin(form: Form, also: tuple[str, ...] = ()) -> Source:

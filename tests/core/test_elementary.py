@@ -82,3 +82,19 @@ def test_special_values(name: str, dtype: Any) -> None:
 def test_beyond_the_fast_range_the_answer_is_nan_never_wrong(name: str, dtype: Any) -> None:
     x = np.array([1.01, 1e3, 1e20], dtype=dtype) * dtype(elementary.SIN_LIMIT[np.dtype(dtype).name])
     assert np.isnan(evaluate(name, x)).all()
+
+
+def test_activation_sine_is_exact_absolutely() -> None:
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.uniform(-20, 20, 500), rng.uniform(-1e12, 1e12, 500)])
+
+    @njit(error_model="numpy")
+    def loop(x, y):
+        for i in range(x.size):
+            y[i] = elementary.wave64(x[i])
+
+    y = np.empty_like(x)
+    loop(x, y)
+    with mpmath.workprec(300):
+        worst = max(abs(mpmath.sin(mpmath.mpf(float(a))) - mpmath.mpf(float(b))) for a, b in zip(x, y, strict=True))
+    assert worst < 3e-16
