@@ -17,8 +17,8 @@ function that solves, so that set-up and compilation are not timed) is decorated
 have ``supports(problem, control)``, which returns None or the reason why not, and ``train(...)``.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, final
 
 import numpy as np
@@ -54,6 +54,8 @@ class BlackBoxSolver(AbstractSolver):
     tags : frozenset of str
     title : str
     citation : Citation, optional
+    expected_failures : mapping
+        Conformance check -> the reason why it cannot pass.
 
     Notes
     -----
@@ -68,6 +70,7 @@ class BlackBoxSolver(AbstractSolver):
     tags: frozenset[str] = frozenset()
     title: str = ""
     citation: Citation | None = None
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
 
     def supports(self, problem: Problem, control: StepControl) -> str | None:
         if self.control == "fixed" and isinstance(control, Adaptive):
@@ -134,6 +137,7 @@ def black_box(
     tags: Iterable[str] = (),
     title: str = "",
     citation: Citation | None = None,
+    expected_failures: Mapping[str, str] | None = None,
 ) -> Callable[[Any], BlackBoxSolver]:
     """Make a registrable solver of a function ``(problem, control) -> states`` or of a class.
 
@@ -161,6 +165,7 @@ def black_box(
             tags=frozenset(tags),
             title=title or (target.__doc__ or name).strip().splitlines()[0],
             citation=citation,
+            expected_failures=dict(expected_failures or {}),
         )
 
     return decorate

@@ -15,6 +15,7 @@ from attns_core import (
     Equation,
     FixedStep,
     Invariant,
+    Registry,
     Solution,
     UnknownNameError,
     black_box,
@@ -196,6 +197,14 @@ def test_expected_failures_must_fail() -> None:
     broken = black_box(name="broken", control="fixed")(lambda p, c: _solve(p, c, miscount=1))
     result = run_check(item, broken, CONTEXT, "counts one too many")
     assert (result.status, result.reason, result.ok) == ("expected", "counts one too many", True)
+
+
+def test_a_solver_declares_its_own_failures() -> None:
+    declared = black_box(name="declared", control="fixed", expected_failures={"counters": "one too many"})
+    broken = declared(lambda p, c: _solve(p, c, miscount=1))
+    registry = Registry((), (), {"solver": {"declared": broken}}, {})
+    (result,) = run_checks(Context(registry=registry), "solver", "declared", only=["counters"])
+    assert (result.status, result.reason) == ("expected", "one too many")
 
 
 def test_unknown_checks_and_kinds_list_the_known() -> None:
