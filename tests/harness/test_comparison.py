@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import synthetic_runs as synthetic
 from attns_harness.analysis import Study, WorkPrecisionSet, observed_order, prepare
@@ -165,6 +166,16 @@ def test_explosion_rates_have_wilson_intervals():
     assert rates.loc[0.2, "high"] == pytest.approx(0.456, abs=0.002)
     assert rates.loc[0.1, "rate"] == 0 == rates.loc[0.1, "low"]
     assert wilson(0, 0).low is None
+
+
+def test_explosion_rates_over_noise_join_what_series_keep_apart():
+    one = synthetic.table((synthetic.ATTNS,), ONE, (0.1,), (0, 1))
+    noisy = one.assign(noise=0.01, diverged_fraction=0.2, state="diverged")
+    study = Study(prepare(pd.concat([one, noisy], ignore_index=True)), "noise")
+    rates = study.explosions_over_noise
+    assert rates["series"].tolist() == ["rk4+attns, dt=0.1"] * 2
+    assert rates["rate"].tolist() == pytest.approx([0.0, 0.2])
+    assert Study(prepare(one), "quiet").explosions_over_noise.empty
 
 
 def test_intervals_cover_and_admit_that_one_value_has_none():

@@ -24,6 +24,10 @@ def explosion_rates(table: Frame, over: Literal["control", "noise", "train_traje
         ``trajectories`` counts those behind the rate; ``failed`` the cells that ended without a
         solution (crash, timeout, ...), which are not in it.
     """
+    if over != "control":
+        # What the curve runs over is part of a series' name where it varies: here the curve is the solver at one step.
+        names = [f"{row.solver}, {'rtol' if row.adaptive else 'dt'}={row.control:g}" for row in table.itertuples()]
+        table = table.assign(series=names)
     rows = []
     finished = table[table["state"].isin(("ok", "diverged")) & table["diverged_fraction"].notna()]
     for (problem, name, value), cells in table.groupby(["problem", "series", over]):

@@ -75,6 +75,12 @@ class Study:
         return explosion_rates(self.table)
 
     @cached_property
+    def explosions_over_noise(self) -> Frame:
+        """Rates over the noise of the training data, empty unless the run has several levels of it."""
+        noisy = self.table[self.table["learned"]]
+        return explosion_rates(noisy if noisy["noise"].nunique() > 1 else noisy.iloc[:0], "noise")
+
+    @cached_property
     def fairness(self) -> list[Check]:
         return fairness(self.table, self.registry)
 

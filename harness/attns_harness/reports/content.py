@@ -58,6 +58,8 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look]) -> Section:
         *_part(study.classical_best, problem, "classical", "Cheapest classical solver at each error"),
         *_part(study.orders, problem, "orders", "Observed order of convergence, with fit range and 95 % interval"),
         *_part(_exploding(study), problem, "explosions", "Share of trajectories that diverge, with Wilson intervals"),
+        *_part(study.explosions_over_noise, problem, "explosions-noise",
+               "Share of trajectories that diverge over the noise in the training data, with Wilson intervals"),
     ]  # fmt: skip
     return Section(
         name=file_name(problem), title=problem, text=text, formula=formula, short=True, tables=tuple(tables),

@@ -1,0 +1,39 @@
+"""Timing cells of a run again, two processes taking turns."""
+
+import sys
+
+import pytest
+from attns_harness.analysis.sides import read_side
+from attns_harness.cli import cli
+from attns_harness.retime import alternate, retime
+from click.testing import CliRunner
+
+from attns_core import AttnsError
+
+MATRIX = """
+name = "tiny"
+[timing]
+budget_s = 0.01
+max_samples = 5
+[[block]]
+equations = [{ name = "henon-heiles", t_end = 1.0, n_trajectories = 2 }]
+methods = ["rk4"]
+backends = ["numpy"]
+dt_factors = [1]
+"""
+
+
+def test_both_sides_are_timed_in_turn_and_unknown_cells_say_so(tmp_path):
+    (tmp_path / "tiny.toml").write_text(MATRIX)
+    run = tmp_path / "run"
+    arguments = ["run", str(tmp_path / "tiny.toml"), "--out", str(run), "--no-report", "--quiet"]
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert done.exception is None, done.output
+    side, cells = read_side(run)
+    (key,) = side.times
+    found = alternate([(sys.executable, run, cells[key])] * 2, rounds=1)
+    assert [len(samples) for samples in found] == [5, 5]
+    assert all(s > 0 for samples in found for s in samples)
+    assert side.measured[key[:-1]].state == "ok"
+    with pytest.raises(AttnsError, match="other code"):
+        retime(run, "0" * 16)
