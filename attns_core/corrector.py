@@ -20,7 +20,7 @@ import numpy as np
 
 from attns_core.citation import Citation
 from attns_core.errors import AttnsError
-from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
 from attns_core.types import Array
 
 INPUTS = ("u", "S", "uS", "f", "K", "uK")
@@ -208,17 +208,28 @@ class TrainedCorrector:
         return count
 
 
+def stage_weights(method: AbstractMethod) -> Array | None:
+    """Weights ``b`` of the stages in the increment ``S = dt sum_j b_j k_j``; None for methods without stages."""
+    match method:
+        case ExplicitRungeKutta():
+            return method.tableau.b
+        case Rosenbrock():
+            return method.m
+    return None
+
+
 def input_size(name: str, dim: int, method: AbstractMethod) -> int:
     """Number of inputs ``n_in`` of an input block for a method.
 
     Raises
     ------
     AttnsError
-        If the method has no stages to offer (``f``, ``K``, ``uK`` need a Runge-Kutta method).
+        If the method has no stages to offer (``f``, ``K``, ``uK`` need a Runge-Kutta or Rosenbrock method).
     """
-    if name in ("f", "K", "uK") and not isinstance(method, ExplicitRungeKutta):
+    weights = stage_weights(method)
+    if name in ("f", "K", "uK") and weights is None:
         raise AttnsError(f"input {name!r} needs the stages of a Runge-Kutta method; {method.name!r} has none")
-    stages = method.stages if isinstance(method, ExplicitRungeKutta) else 0
+    stages = 0 if weights is None else weights.size
     return {"u": dim, "S": dim, "uS": 2 * dim, "f": dim, "K": stages * dim, "uK": (1 + stages) * dim}[name]
 
 

@@ -7,14 +7,13 @@ import numpy as np
 from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
-from attns_core.method import ExplicitRungeKutta
 
 
 def candidate_inputs(corrector: Corrector, data: Dataset) -> tuple[str, ...]:
     """The inputs to try: the corrector's own, or for ``auto`` its candidates that the method can offer."""
     if corrector.input != "auto":
         return (corrector.input,)
-    if isinstance(data.method, ExplicitRungeKutta):
+    if len(data.k):
         return corrector.candidates
     return tuple(name for name in corrector.candidates if name in ("u", "S", "uS")) or ("u",)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import Corrector, Layer, TrainedCorrector
+from attns_core.corrector import Corrector, Layer, TrainedCorrector, input_size, stage_weights
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
-from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
 from attns_core.types import Array
 
 RATIONAL = (1.1915, 1.5957, 0.5, 0.0218, 2.383, 0.0, 1.0)
@@ -65,15 +65,16 @@ def value_matrix(values: str | tuple[int, ...], method: AbstractMethod) -> Array
     """
     if values == "none":
         return None
-    if not isinstance(method, ExplicitRungeKutta):
+    weights = stage_weights(method)
+    if weights is None:
         raise AttnsError(f"values {values!r} need the stages of a Runge-Kutta method; {method.name!r} has none")
-    tableau, identity = method.tableau, np.eye(method.stages)
+    identity = np.eye(weights.size)
     if values == "increment":
-        return tableau.b[None].copy()
+        return weights[None].copy()
     if isinstance(values, tuple):
-        bad = [j for j in values if not 1 <= j <= method.stages]
+        bad = [j for j in values if not 1 <= j <= weights.size]
         if bad:
-            raise AttnsError(f"{method.name!r} has stages 1 to {method.stages}; values name {bad}")
+            raise AttnsError(f"{method.name!r} has stages 1 to {weights.size}; values name {bad}")
         return identity[[j - 1 for j in values]]
     chosen = spread_stages(method)
     if values == "stages":
@@ -85,12 +86,16 @@ def value_matrix(values: str | tuple[int, ...], method: AbstractMethod) -> Array
     raise AttnsError(f"values must be none, increment, stages, differences or a list of stages, got {values!r}")
 
 
-def spread_stages(method: ExplicitRungeKutta) -> list[int]:
+def spread_stages(method: AbstractMethod) -> list[int]:
     """Indices of the stages that serve as values: all needed ones, or four far apart in time."""
-    needed = [int(j) for j in np.flatnonzero(method.tableau.needed)]
+    if isinstance(method, ExplicitRungeKutta):
+        needed, c = [int(j) for j in np.flatnonzero(method.tableau.needed)], method.tableau.c
+    elif isinstance(method, Rosenbrock):
+        needed, c = list(range(method.stages)), method.alpha
+    else:
+        return []
     if len(needed) <= _MOST_VALUES:
         return needed
-    c = method.tableau.c
     chosen = [needed[0], max(needed, key=lambda j: (c[j], j))]
     while len(chosen) < 4:
         rest = [j for j in needed if j not in chosen]
@@ -107,6 +112,7 @@ def skeleton(corrector: Corrector, data: Dataset, name: str, *, bandwidth: float
         Standard deviation of the pre-activations that the standardised inputs cause. Small ones make
         smooth, polynomial-like features.
     """
+    input_size(name, data.dim, data.method)  # a clear error where the method has no stages to offer
     x = data.inputs(name)
     mean, scale = standardisation(x)
     shared: dict[str, Any] = {

@@ -12,7 +12,7 @@ from attns_plugins.equations.spring_chain import SPRING_CHAIN
 from attns_plugins.methods import METHODS
 from attns_plugins.recipes.lsq import LSQ
 
-from attns_core import Problem
+from attns_core import AttnsError, Problem
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.control import FixedStep
 from attns_core.corrector import Corrector, TrainedCorrector, correction
@@ -194,3 +194,19 @@ def test_clip_bound_and_cap_limit_the_term() -> None:
         assert limited.metadata["held_out_relative_error"] < 0.05
     capped, _ = term(lipschitz=1e-4)
     assert capped.metadata["lipschitz"]["sampled"] < 0.5 * free.metadata["lipschitz"]["sampled"]
+
+
+@pytest.mark.parametrize("method", ["rodas4", "dopri5", "dop853", "stormer-verlet"])
+def test_every_kind_of_method_can_be_corrected(method: str) -> None:
+    """Methods without stages take the inputs u and S; the others offer their stages too."""
+    data = make_dataset(HENON_HEILES, METHOD[method], 0.5, trajectories=5, t_end=10.0)
+    staged = method != "stormer-verlet"
+    corrector = CORRECTOR["stage-attention" if staged else "attns"].with_options(width=8, input="auto")
+    fit = LSQ.with_options(bandwidths=(0.1,)).fit(corrector, data, seed=0)
+    assert fit.held_out is not None
+    assert fit.held_out < 0.1
+    if not staged:
+        with pytest.raises(AttnsError, match="input 'K' needs the stages"):
+            LSQ.fit(CORRECTOR["attns"].with_options(input="K"), data, seed=0)
+        with pytest.raises(AttnsError, match="has none"):
+            LSQ.fit(CORRECTOR["stage-attention"], data, seed=0)
