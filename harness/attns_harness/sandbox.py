@@ -55,9 +55,9 @@ class Sandbox:
         """Why this process should not take another task; empty while it may."""
         return self._spoilt
 
-    @property
-    def baseline_bytes(self) -> int:
-        return self._baseline
+    def settle(self) -> None:
+        """What is in memory now is the process's own: only growth beyond it spoils a worker."""
+        self._baseline = data_bytes()
 
     @contextlib.contextmanager
     def task(self, seed: int) -> Iterator[None]:

@@ -16,7 +16,7 @@ from attns_core.corrector import TrainedCorrector
 from attns_core.errors import AttnsError
 from attns_core.problem import Problem
 from attns_core.reference import Reference
-from attns_core.registry import Registry, build_registry
+from attns_core.registry import build_registry
 from attns_core.solution import Solution
 from attns_core.solver import AbstractSolver, OneStepSolver
 from attns_harness import artefacts
@@ -54,16 +54,12 @@ class Worker:
     def __init__(self, context: WorkerContext, sandbox: Sandbox) -> None:
         self.context = context
         self.sandbox = sandbox
-        self._registry: Registry | None = None
+        # Here and not on first use: a cell's deadline shall not pay for importing plugins.
+        self.registry = build_registry(plugin_files=context.plugin_files)
+        sandbox.settle()
         self._kept: OrderedDict[Any, Any] = OrderedDict()
         if context.core is not None:
             os.sched_setaffinity(0, {context.core})
-
-    @property
-    def registry(self) -> Registry:
-        if self._registry is None:
-            self._registry = build_registry(plugin_files=self.context.plugin_files)
-        return self._registry
 
     def perform(self, task: Task) -> Report:
         started = time.perf_counter()
