@@ -34,17 +34,22 @@ def work_precision_figure(
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        figure: Any = Figure(figsize=(6.4, 4.4), layout="constrained")
+        series = points.series(problem)
+        columns = 2 if len(series) < 9 else 3
+        # The legend takes its own space, so that many series do not shrink the diagram.
+        figure: Any = Figure(figsize=(6.4, 3.9 + 0.17 * -(-len(series) // columns)), layout="constrained")
         # What a reader sees when pointing at a marker: group -> text per marker, in the order drawn.
         figure.hover = {}
         axes = figure.add_subplot()
-        series = points.series(problem)
         curves = {name: points.curve(problem, name, error=error, cost=cost) for name in series}
         positive = np.concatenate([c.error[c.error > 0] for c in curves.values()] or [np.empty(0)])
         left = float(positive.min()) / 3 if positive.size else _ZERO
         _logarithmic(axes, "x", "y")
         for name in series:
             _draw_curve(axes, curves[name], looks[name], left)
+        if any((c.failures[COSTS[cost][0]] > 0).any() for c in curves.values()):
+            axes.text(1.0, 1.01, "no error: diverged or failed", transform=axes.transAxes, ha="right", va="bottom",
+                      fontsize="x-small", color="#666666")  # fmt: skip
         for name in series:
             _draw_failures(axes, curves[name].failures, COSTS[cost][0], looks[name], name)
         uncertainty = points.table.loc[points.table["problem"] == problem, "reference_uncertainty"].max()
@@ -55,7 +60,7 @@ def work_precision_figure(
         axes.set_ylabel(COSTS[cost][1])
         axes.set_title(plain(problem), loc="left", fontweight="bold")
         if series:
-            figure.legend(loc="outside lower center", ncols=2 if len(series) < 9 else 3, fontsize="small")
+            figure.legend(loc="outside lower center", ncols=columns, fontsize="small")
         return figure
 
 
