@@ -17,8 +17,10 @@ function that solves, so that set-up and compilation are not timed) is decorated
 have ``supports(problem, control)``, which returns None or the reason why not, and ``train(...)``.
 """
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, Literal, final
 
 import numpy as np
@@ -56,6 +58,8 @@ class BlackBoxSolver(AbstractSolver):
     citation : Citation, optional
     expected_failures : mapping
         Conformance check -> the reason why it cannot pass.
+    place : (str, str), optional
+        Module and qualified name where a decorated function or class is found, for pickling.
 
     Notes
     -----
@@ -71,6 +75,7 @@ class BlackBoxSolver(AbstractSolver):
     title: str = ""
     citation: Citation | None = None
     expected_failures: Mapping[str, str] = field(default_factory=dict)
+    place: tuple[str, str] | None = field(default=None, repr=False)
 
     def supports(self, problem: Problem, control: StepControl) -> str | None:
         if self.control == "fixed" and isinstance(control, Adaptive):
@@ -122,11 +127,16 @@ class BlackBoxSolver(AbstractSolver):
         return lambda: solve(problem, control)
 
     def __reduce__(self) -> Any:
-        # A decorated function is found under its own name as the solver, not as the function.
-        place = getattr(self.implementation, "__attns_place__", None)
-        if place is not None:
-            return (_from_place, place)
-        return (_rebuild, ({k: getattr(self, k) for k in self.__dataclass_fields__},))
+        # What was decorated is found under its own name as this solver, not as the function or class.
+        origin = _found(self.place)
+        if origin is self:
+            return (_find, self.place)
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if origin is not None and type(self.implementation) is type(origin.implementation):
+            same = self.implementation is origin.implementation
+            state = None if same else dict(self.implementation.__dict__)
+            return (_rebuild, (fields | {"implementation": None}, self.place, state))
+        return (_rebuild, (fields, None, None))
 
 
 def black_box(
@@ -155,8 +165,6 @@ def black_box(
         implementation = target() if isinstance(target, type) else target
         if not (callable(implementation) or hasattr(implementation, "solve") or hasattr(implementation, "prepare")):
             raise AttnsError(f"black box {name!r}: give a function, or a class with a method solve or prepare")
-        if not isinstance(target, type) and hasattr(target, "__qualname__"):
-            target.__attns_place__ = (target.__module__, target.__qualname__)
         return BlackBoxSolver(
             name=name,
             implementation=implementation,
@@ -166,6 +174,7 @@ def black_box(
             title=title or (target.__doc__ or name).strip().splitlines()[0],
             citation=citation,
             expected_failures=dict(expected_failures or {}),
+            place=(target.__module__, target.__qualname__) if hasattr(target, "__qualname__") else None,
         )
 
     return decorate
@@ -237,14 +246,24 @@ def _states(name: str, result: Any, expected: tuple[int, int, int]) -> Any:
     return states
 
 
-def _from_place(module: str, qualname: str) -> Any:
-    import importlib
+def _found(place: tuple[str, str] | None) -> BlackBoxSolver | None:
+    try:
+        found = _find(*place) if place else None
+    except (ImportError, AttributeError):
+        return None
+    return found if isinstance(found, BlackBoxSolver) else None
 
-    value: Any = importlib.import_module(module)
-    for part in qualname.split("."):
-        value = getattr(value, part)
-    return value
+
+def _find(module: str, qualname: str) -> Any:
+    return attrgetter(qualname)(importlib.import_module(module))
 
 
-def _rebuild(fields: dict[str, Any]) -> BlackBoxSolver:
+def _rebuild(fields: dict[str, Any], place: tuple[str, str] | None, state: dict[str, Any] | None) -> BlackBoxSolver:
+    """``state`` is that of an implementation of the class found at ``place``; None for the one found there."""
+    if place is not None:
+        implementation: Any = _find(*place).implementation
+        if state is not None:
+            implementation = object.__new__(type(implementation))
+            implementation.__dict__.update(state)
+        fields["implementation"] = implementation
     return BlackBoxSolver(**fields)

@@ -1,6 +1,7 @@
 """Black boxes: a decorated function or class is a solver; what it returns is checked."""
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,8 +125,16 @@ def test_a_solution_for_other_times_is_refused(problem: Problem) -> None:
         solve(problem, black_box(name="late")(late), rtol=1e-3)
 
 
-def test_decorated_things_survive_pickling() -> None:
+def test_decorated_things_survive_pickling(problem: Problem) -> None:
     assert pickle.loads(pickle.dumps(ten_line_euler)) is ten_line_euler
+    assert pickle.loads(pickle.dumps(ExactDecay)) is ExactDecay
+    one = Problem(equation=problem.equation, u0=problem.u0[:, 0], t_save=problem.t_save)
+    trained = pickle.loads(pickle.dumps(ExactDecay.train(one, _control(), seed=7)))
+    assert trained.implementation.shift == 7.0
+    assert ExactDecay.implementation.shift == 0.0
+    for solver in (ExactDecay, ten_line_euler):
+        renamed = pickle.loads(pickle.dumps(replace(solver, name="renamed")))
+        assert (renamed.name, renamed.implementation) == ("renamed", solver.implementation)
 
 
 def test_nothing_is_asked_of_it_that_has_no_answer(problem: Problem) -> None:
