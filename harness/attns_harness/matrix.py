@@ -103,7 +103,7 @@ class Block(_Strict):
 class Limits(_Strict):
     """What one cell may use before it is stopped.
 
-    ``memory_mb`` limits the worker's private writable memory; 0 lifts the limit.
+    ``memory_mb`` limits the private writable memory that a cell adds to its worker's; 0 lifts the limit.
     """
 
     deadline_s: Positive = 60.0

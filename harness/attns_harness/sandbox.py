@@ -69,7 +69,7 @@ class Sandbox:
         random.seed(seed)
         np.random.seed(seed % 2**32)
         if self._memory:
-            _limit_memory(max(self._memory, self._baseline + self._memory // 4))
+            _limit_memory(self._baseline + self._memory)
         try:
             with warnings.catch_warnings():
                 yield

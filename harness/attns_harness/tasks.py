@@ -67,7 +67,7 @@ class WorkerContext:
     artefacts : Path
         Folder of the shared artefacts.
     memory_mb : int
-        Limit on private writable memory of a worker; 0 for none.
+        Limit on the private writable memory that a task adds to its worker's; 0 for none.
     core : int, optional
         Pin the worker to this core (timing).
     """
