@@ -64,6 +64,7 @@ class Summary:
     counts: dict[str, int]
     executed: int
     timed: int
+    untimed: int = 0
     interrupted: bool = False
     failures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -110,7 +111,8 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
             folder=out,
             counts=store.counts(),
             executed=executed,
-            timed=store.timed(),
+            timed=store.timed() - store.untimed(),
+            untimed=store.untimed(),
             interrupted=interrupted,
             failures=store.failures(),
         )

@@ -4,7 +4,6 @@ WAL with full synchronisation: what a commit returned for survives ``kill -9`` a
 planned cell has a row from the start; results replace it.
 """
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -17,10 +16,10 @@ from typing import Any, final
 
 from attns_core.errors import AttnsError
 from attns_harness.migrations import VERSION, migrate
+from attns_harness.ownership import ownership
 from attns_harness.plan import Artefact, PlannedCell
 
 JOURNAL = "journal.sqlite"
-LOCK = ".lock"
 
 
 class StoreFullError(AttnsError):
@@ -88,6 +87,11 @@ class Store:
     def timed(self) -> int:
         """Rows that have timings."""
         return self._db.execute("SELECT count(*) FROM cells WHERE listed = 1 AND timing IS NOT NULL").fetchone()[0]
+
+    def untimed(self) -> int:
+        """Rows whose timing failed."""
+        query = "SELECT count(*) FROM cells WHERE listed = 1 AND json_extract(timing, '$.timing_reason') IS NOT NULL"
+        return self._db.execute(query).fetchone()[0]
 
     def failures(self, limit: int = 20) -> list[dict[str, Any]]:
         """Failed rows with reasons, in the order of the tables."""
@@ -281,7 +285,7 @@ def open_store(folder: Path) -> Iterator[Store]:
         Another process owns it (with its pid), or it was written by a newer version.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _ownership(folder):
+    with ownership(folder):
         store = Store(folder, _connect(folder))
         try:
             yield store
@@ -311,20 +315,6 @@ def read_store(folder: str | Path) -> Store:
     return Store(folder, connection)
 
 
-def owner_of(folder: Path) -> int | None:
-    """Process id of the run that owns a folder; None when nobody does."""
-    path = folder / LOCK
-    if not path.is_file():
-        return None
-    with open(path, encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return int(handle.read().strip() or 0)
-        fcntl.flock(handle, fcntl.LOCK_UN)
-        return None
-
-
 def strict_json(value: Any) -> str:
     """JSON without NaN or infinity, keys sorted."""
     return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
@@ -343,26 +333,6 @@ def _connect(folder: Path) -> sqlite3.Connection:
             raise StoreFullError(f"cannot write {path}: {error}; free some space and start again") from None
         raise AttnsError(f"{path} cannot be used as a journal: {error}") from None
     return connection
-
-
-@contextmanager
-def _ownership(folder: Path) -> Iterator[None]:
-    # The kernel drops the lock with its owner, however that dies.
-    with open(folder / LOCK, "a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            handle.seek(0)
-            owner = handle.read().strip() or "unknown"
-            raise AttnsError(
-                f"another 'attns run' (process {owner}) owns {str(folder)!r}; "
-                "wait for it, stop it, or choose another --out"
-            ) from None
-        handle.seek(0)
-        handle.truncate()
-        handle.write(str(os.getpid()))
-        handle.flush()
-        yield
 
 
 def _decoded(row: sqlite3.Row, names: tuple[str, ...]) -> dict[str, Any]:

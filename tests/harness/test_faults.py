@@ -86,3 +86,14 @@ def test_no_process_outlives_the_run(mixed: Path) -> None:
     sleepers = [p for p in psutil.process_iter(["cmdline"]) if "3599" in (p.info["cmdline"] or [])]
     assert sleepers == []
     assert MARK not in os.environ
+
+
+def test_a_timing_that_fails_is_told_and_leaves_the_result(tmp_path: Path) -> None:
+    text = matrix_text(["heun"], dts=(0.25,), timing=True)
+    endless = "budget_s = 60\nprecision = 1e-12\nmax_samples = 100000\ndeadline_s = 0.3"
+    text = text.replace("budget_s = 0.02", endless)
+    summary = run(text, tmp_path)
+    assert (summary.timed, summary.untimed) == (0, 1)
+    row = read_results(tmp_path).iloc[0]
+    assert row["state"] == "ok"
+    assert "timeout" in row["timing_reason"]

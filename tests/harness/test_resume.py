@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from attns_harness.store import JOURNAL, StoreFullError, open_store, owner_of, read_store
+from attns_harness.ownership import owner_of
+from attns_harness.store import JOURNAL, StoreFullError, open_store, read_store
 from attns_harness.tables import read_results
 from runs import HERE, matrix_text, run, stable
 

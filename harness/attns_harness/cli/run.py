@@ -79,7 +79,7 @@ def command(
         again = f"attns run {matrix}" + (f" --out {out}" if out else "")
         click.echo(f"interrupted; what was finished is stored. Continue with: {again}", err=True)
         sys.exit(130)
-    if summary.failures and not allow_failures:
+    if (summary.failures or summary.untimed) and not allow_failures:
         sys.exit(1)
 
 
@@ -119,4 +119,6 @@ def _print_summary(summary: Any) -> None:
     out.print(table)
     for failure in summary.failures:
         out.print(Text(f"{failure['state']}: {failure['label']}: {failure['reason']}"))
+    if summary.untimed:
+        out.print(Text(f"{summary.untimed} cells could not be timed: see the column timing_reason"))
     out.print(Text(f"{summary.executed} cells run, {summary.timed} timed; results in {summary.folder}"), soft_wrap=True)

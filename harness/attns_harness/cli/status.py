@@ -23,8 +23,9 @@ def command(folder: Path, as_json: bool, show: int) -> None:
     Example:
       attns status results/demo --json
     """
+    from attns_harness.ownership import owner_of
     from attns_harness.states import FAILED
-    from attns_harness.store import owner_of, read_store
+    from attns_harness.store import read_store
 
     store = read_store(folder)
     try:
