@@ -1,11 +1,10 @@
 """Datasets: pairs one coarse step apart, ``(u, S, r)`` with ``r = u_next - u - S``, and where they came from."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Any, final
 
 import numpy as np
 
@@ -257,7 +256,6 @@ def follow(equation: Equation, u0: Array, times: Array, dt: float) -> tuple[Arra
     AttnsError
         If a trajectory leaves the finite numbers or needs too many sub-steps.
     """
-    flow: Flow = lambda t, u, m: exact_increment(equation, t, u, dt, m)  # noqa: E731
     count = substeps_for(equation, times[0], u0, dt)
     states = np.empty((times.size, *u0.shape))
     increments = np.empty_like(states)
@@ -266,7 +264,7 @@ def follow(equation: Equation, u0: Array, times: Array, dt: float) -> tuple[Arra
         if i and i % max(1, times.size // 8) == 0:
             # Trajectories may become faster on the way; the count never falls.
             count = max(count, substeps_for(equation, t, u, dt, start=count))
-        states[i], increments[i] = u, flow(t, u, count)
+        states[i], increments[i] = u, exact_increment(equation, t, u, dt, count)
         u = u + increments[i]
         if not np.all(np.isfinite(u)):
             bad = int(np.flatnonzero(~np.isfinite(u).all(axis=0))[0])
@@ -275,10 +273,6 @@ def follow(equation: Equation, u0: Array, times: Array, dt: float) -> tuple[Arra
                 "shorten t_end or change the sampler"
             )
     return states, increments
-
-
-Flow: TypeAlias = Callable[[Any, Array, int], Array]
-"""``(t, u, sub-steps)`` -> increment of the exact flow."""
 
 
 def pairs_of(
