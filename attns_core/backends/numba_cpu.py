@@ -1,9 +1,11 @@
 """The compiled CPU backend: generated kernels over blocks of trajectories."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.backends.numba_adaptive import prepare_adaptive
@@ -128,6 +130,11 @@ class NumbaBackend(AbstractBackend):
             tables = exponential_tables(method, problem.equation, control.dt, dtype)
         if corrector is not None and corrected:
             tables += corrector_tables(corrector, problem.equation.dim, dtype)
+        products = (
+            corrector is not None
+            and corrected
+            and corrector_form(corrector, problem.equation.dim, method).uses_products(problem.equation.dim)
+        )
         generated = generate(False)
         c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
         kernel = load_kernel(generated.source, ENTRY)
@@ -143,7 +150,8 @@ class NumbaBackend(AbstractBackend):
 
         def solve() -> Solution:
             out = np.empty((problem.t_save.size, *u0.shape), dtype=u0.dtype)
-            used = share(lambda first, last: call(kernel, out, counts, first, last), n_blocks, self.threads)
+            with threadpool_limits(1, user_api="blas") if products else nullcontext():
+                used = share(lambda first, last: call(kernel, out, counts, first, last), n_blocks, self.threads)
             again = _blocks_with_nan(out, lanes) if generated.has_limits else []
             if again:
                 libm = load_kernel(generate(True).source, ENTRY)

@@ -18,8 +18,14 @@ from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator
 from attns_core.kernels.source import Source
 from attns_core.kernels.step import Step
 
-FUSED_LIMIT = 128
-"""Inputs plus outputs of the last layer up to which it is fused with its activation."""
+FUSED_LIMIT = 32
+"""Inputs plus outputs of the last layer up to which it is fused with its activation.
+
+Measured: equal to matrix products at 24, three times slower at 80, where weights outgrow the registers.
+"""
+
+UNITS = 4
+"""Hidden units per pass over the lanes: more save loads and stores, fewer save registers."""
 
 INPUT_LIMIT = 1e5
 """Standardised inputs up to which sine activations are fast; beyond, nothing was trained anyway."""
@@ -70,6 +76,10 @@ class CorrectorForm:
     def outputs(self, dim: int) -> int:
         """Accumulators: offsets, then weights value by value."""
         return (dim if self.offset else 0) + len(self.values) * (1 if self.shared else dim)
+
+    def uses_products(self, dim: int) -> bool:
+        """Whether matrix products occur, which a BLAS library would share between its own threads."""
+        return len(self.activations) > 1 or (bool(self.activations) and not self.is_fused(dim))
 
     def is_fused(self, dim: int) -> bool:
         """Whether the last layer is fused with its activation rather than a matrix product."""
@@ -278,7 +288,7 @@ def _fused_layer(out: Source, corrector: CorrectorForm, layout: _Layout, form: F
     n_in, n_out, a = corrector.last_inputs, corrector.outputs(layout.dim), layout.accumulators
     last = len(corrector.activations) - 1
     kind = corrector.activations[last]
-    group = units_together(n_in, n_out)
+    group = UNITS
     with out.block(f"for r in range(0, layer{last}.shape[0], {group})"):
         for q in range(group):
             out.lines(f"p{q}_{i} = layer{last}[r + {q}, {i}]" for i in range(n_in))
@@ -294,12 +304,6 @@ def _fused_layer(out: Source, corrector: CorrectorForm, layout: _Layout, form: F
             for o in range(n_out):
                 terms = [(f"v{q}_{o}", f"f{q}") for q in range(group)]
                 out.line(f"w[{a + o} * L + l] = {fma_sum(terms, f'w[{a + o} * L + l]')}")
-
-
-def units_together(n_in: int, n_out: int) -> int:
-    """Hidden units per pass over the lanes: more save loads and stores, fewer save registers."""
-    total = n_in + n_out
-    return 4 if total <= 32 else 2
 
 
 def sine(form: Form) -> str:
