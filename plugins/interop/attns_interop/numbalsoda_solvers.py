@@ -1,14 +1,13 @@
 """numbalsoda: LSODA (C++) and DOP853 (Fortran), called with a C function pointer.
 
-Pitfalls handled here: the pointer's owner must outlive the call; parameters travel as a C array; where
-the integrator fails it returns what it has, and only the flag says so.
+Pitfalls handled here: the pointer's owner must outlive the call; parameters travel as a C array; the
+limits of 10000 steps (DOP853) and 500 (LSODA) are raised; where the integrator fails, only a flag says so
+and the rows that it did not reach hold uninitialised memory, which looks like small finite states.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
-
-import numpy as np
 
 from attns_core import Adaptive, BlackBoxSolver, Citation, Problem, Solution
 from attns_core.black_box import NOT_COUNTED
@@ -30,15 +29,24 @@ class NumbalsodaMethod:
 
         integrate = getattr(numbalsoda, self.method)
         f, p = problem.rhs("cfunc"), problem.equation.p.numeric()
-        options: dict[str, Any] = {"data": p, "rtol": control.rtol, "atol": control.atol}
-        if self.method == "lsoda":
-            options["mxstep"] = control.max_steps
+        options: dict[str, Any] = {
+            "data": p,
+            "rtol": control.rtol,
+            "atol": control.atol,
+            "mxstep": min(control.max_steps, 2**31 - 1),
+        }
 
         def solve() -> Solution:
             states, success = integrate(f.address, problem.u0[:, 0].copy(), problem.t_save, **options)
             message = "" if success else f"{self.method} reports failure"
-            # Rows after the failure are not written by the library; what it left there is not a solution.
-            good = len(states) if success else int(np.argmin(np.append(np.isfinite(states).all(axis=1), False)))
+            # After a failure the library leaves whatever memory held in the rows that it did not reach
+            # and does not say which: the longest span that succeeds is found by bisection.
+            good, bad = (len(states), len(states)) if success else (1, len(states))
+            while bad - good > 1:
+                middle = (good + bad) // 2
+                part, success = integrate(f.address, problem.u0[:, 0].copy(), problem.t_save[:middle], **options)
+                good, bad = (middle, bad) if success else (good, middle)
+                states = part if success else states
             return Solution(
                 t=problem.t_save,
                 u=padded(problem, states[:good]),
