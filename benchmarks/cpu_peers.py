@@ -35,7 +35,7 @@ def fixed_step_peers(load: Workload, dtype: str) -> dict[str, Callable[[Problem]
         kind = getattr(torch, dtype)
         if installed("torchdiffeq"):
             peers["torchdiffeq rk4 (3/8)"] = lambda problem: with_torchdiffeq(load, problem, kind, compiled=False)
-    if load.n > 1 or load.corrector is None:
+    if load.corrector is None:
         peers["numba, plain loop"] = lambda problem: plain_numba(load, problem, dtype)
     return peers
 
