@@ -12,11 +12,11 @@ from sympy.printing.pycode import PythonCodePrinter
 class _Printer(PythonCodePrinter):
     """SymPy to scalar Python that numba compiles; ``sign(0)`` is 0 as in NumPy."""
 
-    def _print_sign(self, expr: Any) -> str:
+    def _print_sign(self, expr: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         x = self._print(expr.args[0])
         return f"(1.0 if {x} > 0 else (-1.0 if {x} < 0 else 0.0))"
 
-    def _print_DiracDelta(self, expr: Any) -> str:
+    def _print_DiracDelta(self, expr: Any) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         # The slope of a jump: zero everywhere it can be evaluated.
         return "0.0"
 
