@@ -6,6 +6,7 @@ from typing import Any
 
 from attns_core import hookimpl
 from attns_core.report import Report
+from attns_harness.reports.claims import write_claims
 from attns_harness.reports.write import TITLES, write_format
 
 
@@ -18,4 +19,7 @@ def _report(name: str) -> Report:
 
 @hookimpl
 def attns_reports() -> tuple[Report, ...]:
-    return tuple(_report(name) for name in TITLES)
+    claims = Report(
+        name="claims", title="Verdicts on the AttNS paper's claims, with the rows behind them", write=write_claims
+    )
+    return (*(_report(name) for name in TITLES), claims)
