@@ -40,6 +40,8 @@ soak: $(STAMP)
 
 demo: $(STAMP)
 	$(BIN)/attns run examples/demo.toml
+	$(BIN)/attns run studies/limited_data.toml --quick --out results/demo/limited_data
+	$(BIN)/attns report results/demo/limited_data --format claims
 
 # A static site in site/, the catalogue of everything registered included.
 docs: $(STAMP)

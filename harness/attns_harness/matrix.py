@@ -131,6 +131,22 @@ class Timing(_Strict):
 
 
 @final
+class Quick(_Strict):
+    """What ``attns run --quick`` keeps of the matrix: blocks by name, and values of axes.
+
+    Empty means all. ``n_trajectories`` caps the evaluated ensembles.
+    """
+
+    blocks: list[str] = []
+    methods: list[str] = []
+    solvers: list[str] = []
+    train_trajectories: list[Count] = []
+    noise: list[NonNegative] = []
+    seeds: list[Seed] = []
+    n_trajectories: Count | None = None
+
+
+@final
 class Matrix(_Strict):
     """A whole matrix file."""
 
@@ -140,6 +156,7 @@ class Matrix(_Strict):
     plugins: list[str] = []
     limits: Limits = Limits()
     timing: Timing = Timing()
+    quick: Quick | None = None
     block: Annotated[list[Block], Field(min_length=1)]
 
 
@@ -217,5 +234,6 @@ def _keys_at(place: tuple[int | str, ...]) -> list[str]:
         "equations": EquationAxis,
         "limits": Limits,
         "timing": Timing,
+        "quick": Quick,
     }
     return list(models.get(names[-1] if names else "", Matrix).model_fields)

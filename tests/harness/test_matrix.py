@@ -6,6 +6,7 @@ import pytest
 from attns_harness.cells import Cell
 from attns_harness.matrix import load_matrix, parse_matrix
 from attns_harness.plan import Plan, make_plan
+from attns_harness.quick import quick
 
 from attns_core.errors import AttnsError, UnknownNameError
 from attns_core.registry import Registry, build_registry
@@ -156,3 +157,45 @@ def test_the_demo_spans_what_it_promises(registry: Registry) -> None:
     assert len(steps) >= 4
     assert len({p.cell.problem.seed for p in made.cells}) >= 2
     assert {p.cell.backend for p in made.cells} == {"numba"}
+
+
+QUICK = """
+name = "study"
+[quick]
+blocks = ["kept", "emptied"]
+seeds = [0]
+n_trajectories = 4
+[[block]]
+name = "kept"
+equations = ["lorenz-63"]
+methods = ["rk4"]
+seeds = [0, 1]
+[[block]]
+name = "emptied"
+equations = ["lorenz-63"]
+methods = ["rk4"]
+seeds = [7]
+[[block]]
+name = "other"
+equations = ["lorenz-63"]
+methods = ["rk4"]
+"""
+
+
+def test_quick_keeps_what_the_matrix_names() -> None:
+    matrix = quick(parse_matrix(QUICK)).matrix
+    assert matrix.name == "study-quick"
+    assert [(b.name, b.seeds, b.equations[0].n_trajectories) for b in matrix.block] == [("kept", [0], 4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('name = "study"\n' + QUICK[QUICK.index("[[block]]") :], r"needs a table \[quick\]"),
+        (QUICK.replace('"kept", "emptied"', '"emptied"'), "nothing is left"),
+        (QUICK.replace("n_trajectories = 4", "n_trajectory = 4"), "did you mean 'n_trajectories'"),
+    ],
+)
+def test_quick_says_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(AttnsError, match=message):
+        quick(parse_matrix(text))

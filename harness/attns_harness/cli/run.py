@@ -13,6 +13,7 @@ from attns_harness.cli._session import Session, console
 @click.argument("matrix", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder [default: results/NAME].")
 @click.option("--dry-run", is_flag=True, help="List the cells and run nothing.")
+@click.option("--quick", is_flag=True, help="Run the part that the matrix names in [quick], as NAME-quick.")
 @click.option("--only", help="Comma-separated: failed, stale, missing.")
 @click.option("--retry", is_flag=True, help="Run failed cells again.")
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one per core].")
@@ -28,6 +29,7 @@ def command(
     matrix: Path,
     out: Path | None,
     dry_run: bool,
+    quick: bool,
     only: str | None,
     retry: bool,
     workers: int | None,
@@ -47,10 +49,15 @@ def command(
     Example:
       attns run examples/demo.toml
       attns run examples/demo.toml --only failed --retry
+      attns run studies/limited_data.toml --quick
     """
     from attns_harness.matrix import load_matrix
 
     file = load_matrix(matrix)
+    if quick:
+        from attns_harness.quick import quick as reduced
+
+        file = reduced(file)
     registry = session.registry_with(file.plugin_files)
     folder = out or Path("results") / file.matrix.name
     if dry_run:
@@ -76,7 +83,7 @@ def command(
         write_report(folder, folder, ("md",))
     _print_summary(summary)
     if summary.interrupted:
-        again = f"attns run {matrix}" + (f" --out {out}" if out else "")
+        again = f"attns run {matrix}" + (" --quick" if quick else "") + (f" --out {out}" if out else "")
         click.echo(f"interrupted; what was finished is stored. Continue with: {again}", err=True)
         sys.exit(130)
     if (summary.failures or summary.untimed) and not allow_failures:

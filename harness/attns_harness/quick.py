@@ -1,0 +1,47 @@
+"""``--quick``: a rehearsal of a study, small enough to wait for."""
+
+from attns_core.errors import AttnsError
+from attns_harness.matrix import Block, Matrix, MatrixFile, Quick
+
+_AXES = ("methods", "solvers", "train_trajectories", "noise", "seeds")
+
+
+def quick(file: MatrixFile) -> MatrixFile:
+    """The part of a matrix that its ``[quick]`` table keeps, under the name ``NAME-quick``.
+
+    A block keeps, on every axis that ``[quick]`` names, the values it shares with it; a block left
+    without values on such an axis is dropped.
+
+    Raises
+    ------
+    AttnsError
+        The matrix has no ``[quick]`` table, or nothing is left.
+    """
+    kept = file.matrix.quick
+    if kept is None:
+        raise AttnsError(f"{file.path}: --quick needs a table [quick], e.g. [quick] seeds = [0]")
+    blocks = [b for b in (_reduced(block, kept) for block in file.matrix.block) if b is not None]
+    if not blocks:
+        raise AttnsError(f"{file.path}: nothing is left of the matrix with its table [quick]")
+    matrix: Matrix = file.matrix.model_copy(update={"name": f"{file.matrix.name}-quick", "block": blocks})
+    return MatrixFile(matrix, file.text, file.path)
+
+
+def _reduced(block: Block, kept: Quick) -> Block | None:
+    if kept.blocks and block.name not in kept.blocks:
+        return None
+    changes: dict[str, object] = {}
+    for axis in _AXES:
+        wanted, given = getattr(kept, axis), getattr(block, axis)
+        if not wanted or not given:
+            continue
+        shared = [value for value in given if value in wanted]
+        if not shared:
+            return None
+        changes[axis] = shared
+    if kept.n_trajectories is not None:
+        fewer = kept.n_trajectories
+        changes["equations"] = [
+            e.model_copy(update={"n_trajectories": min(e.n_trajectories, fewer)}) for e in block.equations
+        ]
+    return block.model_copy(update=changes)
