@@ -26,12 +26,14 @@ def command(session: Session, kind: str | None, tags: tuple[str, ...], as_json: 
     if as_json:
         print_json({k: [_facts(registry, k, o) for o in objects] for k, objects in found.items()})
         return
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     out = console()
     for k, objects in found.items():
-        table = Table(k, "", "tags", "plugin", box=None, title_justify="left")
+        # A name is what one types: it is never shortened.
+        table = Table(Column(k, no_wrap=True, overflow="fold"), "", "tags", "plugin", box=None, title_justify="left")
+        table.columns[0].min_width = max((len(o.name) for o in objects), default=0)
         for o in objects:
             facts = _facts(registry, k, o)
             table.add_row(*(Text(str(v)) for v in (o.name, facts["title"], ", ".join(facts["tags"]), facts["plugin"])))
