@@ -16,6 +16,7 @@ from attns_harness.analysis.judge import Measured as Measured
 from attns_harness.analysis.judge import Side as Side
 from attns_harness.analysis.judge import Tolerance as Tolerance
 from attns_harness.analysis.judge import judge as judge
+from attns_harness.analysis.learning import learning_curves as learning_curves
 from attns_harness.analysis.ranking import costs_at_errors as costs_at_errors
 from attns_harness.analysis.ranking import performance_profile as performance_profile
 from attns_harness.analysis.ranking import win_tie_loss as win_tie_loss

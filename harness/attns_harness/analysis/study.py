@@ -10,6 +10,7 @@ from attns_harness.analysis.equal_error import classical_best, equal_cost, equal
 from attns_harness.analysis.explosion import explosion_rates
 from attns_harness.analysis.fairness import Check, fairness
 from attns_harness.analysis.frames import Frame
+from attns_harness.analysis.learning import learning_curves
 from attns_harness.analysis.ranking import costs_at_errors, performance_profile, win_tie_loss
 from attns_harness.analysis.work_precision import WorkPrecisionSet
 
@@ -79,6 +80,11 @@ class Study:
         """Rates over the noise of the training data, empty unless the run has several levels of it."""
         noisy = self.table[self.table["learned"]]
         return explosion_rates(noisy if noisy["noise"].nunique() > 1 else noisy.iloc[:0], "noise")
+
+    @cached_property
+    def learning(self) -> Frame:
+        """Error over the size of the training set, empty for a run with one size."""
+        return learning_curves(self.table)
 
     @cached_property
     def fairness(self) -> list[Check]:
