@@ -8,6 +8,8 @@ import numpy as np
 
 from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.work_precision import COSTS, ERRORS, WorkPrecisionSet
+from attns_harness.reports.legend import place_legend
+from attns_harness.reports.selection import named, short_labels
 from attns_harness.reports.style import RC, Look, plain
 from attns_harness.reports.text import visible
 
@@ -22,8 +24,9 @@ def work_precision_figure(
     *,
     error: str = "error_l2_scaled",
     cost: str = "time",
+    series: Sequence[str] | None = None,
 ) -> Any:
-    """Error against cost of every series on one problem, both logarithmic.
+    """Error against cost on one problem, both logarithmic, of ``series`` (default: the leading ones).
 
     Points are geometric means over seeds with bars from the smallest to the largest. What has no
     error (diverged, failed) stands in a strip at the right edge, at its cost where it has one. The
@@ -34,10 +37,9 @@ def work_precision_figure(
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        series = points.series(problem)
-        columns = 2 if len(series) < 9 else 3
-        # The legend takes its own space, so that many series do not shrink the diagram.
-        figure: Any = Figure(figsize=(6.4, 3.9 + 0.17 * -(-len(series) // columns)), layout="constrained")
+        series = named(points, problem, error=error, cost=cost) if series is None else series
+        labels = short_labels(series, points.series(problem))
+        figure: Any = Figure(figsize=(6.4, 3.9), layout="constrained")
         # What a reader sees when pointing at a marker: group -> text per marker, in the order drawn.
         figure.hover = {}
         axes = figure.add_subplot()
@@ -46,7 +48,7 @@ def work_precision_figure(
         left = float(positive.min()) / 3 if positive.size else _ZERO
         _logarithmic(axes, "x", "y")
         for name in series:
-            _draw_curve(axes, curves[name], looks[name], left)
+            _draw_curve(axes, curves[name], looks[name], left, labels[name])
         if any((c.failures[COSTS[cost][0]] > 0).any() for c in curves.values()):
             axes.text(1.0, 1.01, "no error: diverged or failed", transform=axes.transAxes, ha="right", va="bottom",
                       fontsize="x-small", color="#666666")  # fmt: skip
@@ -59,8 +61,7 @@ def work_precision_figure(
         axes.set_xlabel(ERRORS.get(error, error))
         axes.set_ylabel(COSTS[cost][1])
         axes.set_title(plain(problem), loc="left", fontweight="bold")
-        if series:
-            figure.legend(loc="outside lower center", ncols=columns, fontsize="small")
+        place_legend(figure, 3.9)
         return figure
 
 
@@ -89,7 +90,7 @@ def _tick(value: float) -> str:
     return f"{value:g}" if 0.01 <= value < 10000 else f"{value:.0e}"
 
 
-def _draw_curve(axes: Any, curve: Any, look: Look, left: float) -> None:
+def _draw_curve(axes: Any, curve: Any, look: Look, left: float, label: str) -> None:
     mean = curve.means()
     style = {
         "color": look.colour,
@@ -97,7 +98,7 @@ def _draw_curve(axes: Any, curve: Any, look: Look, left: float) -> None:
         "linestyle": "--" if look.dashed else "-",
         "markerfacecolor": "white" if look.dashed else look.colour,
     }
-    label = plain(curve.series)
+    label = plain(label)
     lost = len(curve.failures)
     if lost:
         label += f" ({lost} without a point)"
@@ -149,9 +150,12 @@ def explosion_figure(rates: Frame, problem: str, looks: Mapping[str, Look]) -> A
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        figure = Figure(figsize=(6.4, 3.2), layout="constrained")
         axes = figure.add_subplot()
         _logarithmic(axes, "x")
+        if rates["control"].nunique() == 1:
+            # One step has no range of its own.
+            axes.set_xlim(rates["control"].iloc[0] / 2, rates["control"].iloc[0] * 2)
         for name, rows in rates.groupby("series"):
             look, rows = looks[name], rows.sort_values("control")
             bars = [(rows["rate"] - rows["low"]).clip(lower=0), (rows["high"] - rows["rate"]).clip(lower=0)]
@@ -163,7 +167,7 @@ def explosion_figure(rates: Frame, problem: str, looks: Mapping[str, Look]) -> A
         axes.set_xlabel("step or tolerance")
         axes.set_ylabel("diverged share")
         axes.set_title(plain(problem), loc="left", fontweight="bold")
-        figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+        place_legend(figure, 3.2)
         return figure
 
 
@@ -173,7 +177,7 @@ def training_figure(trainings: Sequence[Any], equation: str, looks: Mapping[str,
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
         axes = figure.add_subplot()
         _logarithmic(axes, "y")
         named: set[str] = set()
@@ -187,7 +191,7 @@ def training_figure(trainings: Sequence[Any], equation: str, looks: Mapping[str,
         axes.set_xlabel("seconds of training")
         axes.set_ylabel("held-out error / bare method's")
         axes.set_title(plain(equation), loc="left", fontweight="bold")
-        figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+        place_legend(figure, 3.4)
         return figure
 
 
@@ -197,7 +201,7 @@ def profile_figure(profile: Frame, looks: Mapping[str, Look]) -> Any:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
         axes = figure.add_subplot()
         _logarithmic(axes, "x")
         factors = [float(c) for c in profile.columns if c != "solved"]
@@ -209,8 +213,7 @@ def profile_figure(profile: Frame, looks: Mapping[str, Look]) -> Any:
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlabel("factor of the cheapest")
         axes.set_ylabel("share solved")
-        if len(profile):
-            figure.legend(loc="outside lower center", ncols=3, fontsize="small")
+        place_legend(figure, 3.4)
         return figure
 
 

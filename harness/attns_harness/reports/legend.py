@@ -1,0 +1,31 @@
+"""Legends below a figure that fit its width, whatever the names are."""
+
+from typing import Any
+
+_WIDTH_PT = 6.4 * 72
+_CHARACTER_PT = 4.2
+"""Mean width of a character of the legend's font."""
+_MARGIN_PT = 38.0
+"""Marker, line and distance of an entry."""
+_LINE_IN = 0.17
+_LONGEST = 80
+
+
+def place_legend(figure: Any, height: float) -> None:
+    """Name every curve of the figure once, below it, and make the figure higher by what that takes.
+
+    Parameters
+    ----------
+    height : float
+        Of the figure without a legend, in inches.
+    """
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…", handle)
+    if not entries:
+        return
+    widest = max(map(len, entries))
+    columns = max(1, min(4, len(entries), int(_WIDTH_PT / (widest * _CHARACTER_PT + _MARGIN_PT))))
+    figure.set_figheight(height + _LINE_IN * -(-len(entries) // columns))
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns, fontsize="small")
