@@ -9,13 +9,15 @@ from attns_harness.analysis.work_precision import COSTS, ERRORS
 from attns_harness.reports.document import Document, Figure, Section, Table
 from attns_harness.reports.facts import RunFacts
 from attns_harness.reports.figures import explosion_figure, profile_figure, training_figure, work_precision_figure
-from attns_harness.reports.style import Look, looks
+from attns_harness.reports.learning_figure import learning_figure
+from attns_harness.reports.selection import MOST_SERIES, leaders, named
+from attns_harness.reports.style import COLOURS, MARKERS, Look, looks
 from attns_harness.reports.summary import failures, states, summary
 from attns_harness.reports.text import file_name
 from attns_harness.reports.verdicts import verdicts
 
-MOST_ROWS = 1000
-"""A report shows this many rows of a table; the CSV has all."""
+MOST_LOOKS = len(COLOURS) * len(MARKERS)
+"""Beyond this many series looks repeat."""
 MOST_CURVES = 60
 """Training curves in one figure."""
 FEW_PROBLEMS = 10
@@ -24,9 +26,10 @@ FEW_PROBLEMS = 10
 
 def document(study: Study, facts: RunFacts) -> Document:
     """Everything a report shows."""
-    drawn = looks(study.points.series(), study.learned)
+    drawn = _looks(study)
     problems = [_problem(study, problem, drawn) for problem in study.points.problems]
     sections = [
+        *_learning(study),
         *problems,
         *_ranking(study),
         *_training(facts),
@@ -37,8 +40,24 @@ def document(study: Study, facts: RunFacts) -> Document:
     return Document(title=study.title, lead=verdicts(study), sections=tuple(sections), bibliography=bibliography(study))
 
 
+def _looks(study: Study) -> dict[str, Look]:
+    """A look for every series; those that diagrams name are told apart first."""
+    everything = study.points.series()
+    shown = {name for problem in study.points.problems for name in _named(study, problem)}
+    return looks(everything, study.learned) | (looks(shown, study.learned) if len(everything) > MOST_LOOKS else {})
+
+
+def _named(study: Study, problem: str) -> list[str]:
+    return named(study.points, problem, error=study.error, cost=study.cost)
+
+
+def _others(shown: int, everything: int) -> str:
+    return f" {everything - shown} more series are in the tables." if everything > shown else ""
+
+
 def _problem(study: Study, problem: str, drawn: dict[str, Look]) -> Section:
     rows = study.table[study.table["problem"] == problem]
+    first = _named(study, problem)
     equation = _equation(study, rows)
     text, formula = (), ()
     if equation is not None:
@@ -50,16 +69,18 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look]) -> Section:
         Table(name="accuracy", caption="Best error of every solver, geometric mean over seeds, and what it costs",
               frame=summary(rows, study.error), best={"best error": "min"}),
         *_part(study.equal_error, problem, "equal-error", "Cost of the cheapest classical solver over the solver's "
-               "own at equal error (above 1: cheaper), with 95 % intervals over seeds"),
+               "own at equal error (above 1: cheaper), with 95 % intervals over seeds", first),
         *_part(study.equal_cost, problem, "equal-cost", "Error of the most accurate classical solver over the "
-               "solver's own at equal cost (above 1: more accurate)"),
+               "solver's own at equal cost (above 1: more accurate)", first),
         *_part(study.break_even if study.cost == "time" else pd.DataFrame(), problem, "break-even",
-               "Trajectories after which data generation and training have paid for themselves; inf: never"),
-        *_part(study.classical_best, problem, "classical", "Cheapest classical solver at each error"),
-        *_part(study.orders, problem, "orders", "Observed order of convergence, with fit range and 95 % interval"),
-        *_part(_exploding(study), problem, "explosions", "Share of trajectories that diverge, with Wilson intervals"),
+               "Trajectories after which data generation and training have paid for themselves; inf: never", first),
+        *_part(study.classical_best, problem, "classical", "Cheapest classical solver at each error", first),
+        *_part(study.orders, problem, "orders", "Observed order of convergence, with fit range and 95 % interval",
+               first),
+        *_part(_exploding(study), problem, "explosions", "Share of trajectories that diverge, with Wilson intervals",
+               first),
         *_part(study.explosions_over_noise, problem, "explosions-noise",
-               "Share of trajectories that diverge over the noise in the training data, with Wilson intervals"),
+               "Share of trajectories that diverge over the noise in the training data, with Wilson intervals", first),
     ]  # fmt: skip
     return Section(
         name=file_name(problem), title=problem, text=text, formula=formula, short=True, tables=tuple(tables),
@@ -75,6 +96,8 @@ def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) ->
     if several and study.cost == "time" and rows["invariant_drift"].notna().any():
         wanted.append(("invariant_drift", "time"))
     best = summary(rows, study.error)
+    series = _named(study, problem)
+    more = _others(len(series), rows["series"].nunique())
     leader = best["solver"].iloc[0] if len(best) and pd.notna(best["best error"].iloc[0]) else "none"
     figures = []
     for error, cost in wanted:
@@ -83,33 +106,41 @@ def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) ->
         figures.append(
             Figure(
                 name=name,
-                caption=f"Work-precision: {what}.",
-                alt=f"Work-precision diagram of {problem}: {what} for {rows['series'].nunique()} solvers on "
-                f"logarithmic axes; the smallest error is reached by {leader}. The tables below have the numbers.",
-                draw=partial(work_precision_figure, study.points, problem, drawn, error=error, cost=cost),
+                caption=f"Work-precision: {what}.{more}",
+                alt=f"Work-precision diagram of {problem}: {what} for {len(series)} solvers on "
+                f"logarithmic axes; the smallest error is reached by {leader}. The tables below have the "
+                f"numbers.{more}",
+                draw=partial(
+                    work_precision_figure, study.points, problem, drawn, error=error, cost=cost, series=series
+                ),
             )
         )
     rates = _exploding(study)
     if len(rates) and (rates["problem"] == problem).any():
         mine = rates[rates["problem"] == problem]
+        exploding = mine["series"].nunique()
+        if exploding > MOST_SERIES:
+            order = leaders(study.points, problem, error=study.error, cost=study.cost)
+            mine = mine[mine["series"].isin([s for s in order if s in set(mine["series"])][:MOST_SERIES])]
+        more = _others(mine["series"].nunique(), exploding)
         figures.append(
             Figure(
                 name=f"explosions-{stem}",
-                caption="Share of trajectories that diverge, with Wilson intervals.",
-                alt=f"Explosion rates on {problem} of {mine['series'].nunique()} solvers over step or tolerance.",
+                caption=f"Share of trajectories that diverge, with Wilson intervals.{more}",
+                alt=f"Explosion rates on {problem} of {mine['series'].nunique()} solvers over step or tolerance.{more}",
                 draw=partial(explosion_figure, mine, problem, drawn),
             )
         )
     return figures
 
 
-def _part(frame: Frame, problem: str, name: str, caption: str) -> list[Table]:
+def _part(frame: Frame, problem: str, name: str, caption: str, first: list[str]) -> list[Table]:
     rows = frame[frame["problem"] == problem].drop(columns="problem") if len(frame) else frame
-    return [Table(name=name, caption=caption, frame=_cut(rows))] if len(rows) else []
-
-
-def _cut(frame: Frame) -> Frame:
-    return frame.head(MOST_ROWS).reset_index(drop=True)
+    if "series" in rows:
+        # What a format leaves out of a long table is at its end.
+        rows = rows.assign(_later=~rows["series"].isin(first)).sort_values("_later", kind="stable")
+        rows = rows.drop(columns="_later")
+    return [Table(name=name, caption=caption, frame=rows.reset_index(drop=True))] if len(rows) else []
 
 
 def _exploding(study: Study) -> Frame:
@@ -126,16 +157,52 @@ def _equation(study: Study, rows: Frame) -> Any:
     return study.registry.get("equation", name) if name in study.registry.names("equation") else None
 
 
+def _learning(study: Study) -> list[Section]:
+    """One section of learning curves per problem that has several sizes of training set."""
+    sections = []
+    for problem, rows in study.learning.groupby("problem"):
+        trained = rows[rows["corrector"] != "none"]
+        best = trained.loc[trained["rollout_mse"].idxmin()]
+        counts = f"{trained['corrector'].nunique()} correctors on {trained['method'].nunique()} methods"
+        where = f"{problem} at dt={rows['dt'].iloc[0]:g}"
+        stem = file_name(str(problem))
+        figures = (
+            Figure(
+                name=f"learning-{stem}",
+                caption="Rollout MSE over training trajectories: geometric mean over seeds with 95 % intervals, every "
+                "corrector with its own input, data without noise. Lines: the bare method, DOP853 at the same step.",
+                alt=f"Learning curves of {counts}, {where}; the smallest error, {best['rollout_mse']:.2g}, is reached "
+                f"by {best['method']}+{best['corrector']} with {best['train_trajectories']:g} trajectories.",
+                draw=partial(learning_figure, study.learning, str(problem)),
+            ),
+            Figure(
+                name=f"learning-explosions-{stem}",
+                caption="Share of exploded trajectories over training trajectories, with Wilson intervals.",
+                alt=f"Explosion rates of {counts} over training trajectories, {where}; the largest is "
+                f"{trained['exploded'].max():.2g}.",
+                draw=partial(learning_figure, study.learning, str(problem), "exploded"),
+            ),
+        )
+        table = Table(name="learning", caption="Error and explosions over training trajectories",
+                      frame=rows.drop(columns="problem").reset_index(drop=True))  # fmt: skip
+        sections.append(
+            Section(name=f"learning-{stem}", title=f"Learning curves: {problem}", short=True,
+                    figures=figures if trained["exploded"].max() > 0 else figures[:1], tables=(table,))
+        )  # fmt: skip
+    return sections
+
+
 def _ranking(study: Study) -> list[Section]:
     if study.costs.empty:
         return []
-    drawn = looks(study.points.series(), study.learned)
+    shown = study.profile.sort_values("solved", ascending=False, kind="stable").head(MOST_SERIES).index
+    drawn, more = _looks(study), _others(len(shown), len(study.profile))
     levels = f"{len(study.costs)} pairs of problem and error"
     figure = Figure(
-        name="performance-profile", caption="Performance profiles.",
-        alt=f"Performance profiles of {study.costs.shape[1]} solvers over {levels}: share of pairs solved within a "
-        "factor of the cheapest.",
-        draw=partial(profile_figure, study.profile, drawn),
+        name="performance-profile", caption=f"Performance profiles{' of those that solve most' if more else ''}.{more}",
+        alt=f"Performance profiles of {len(shown)} solvers over {levels}: share of pairs solved within a "
+        f"factor of the cheapest.{more}",
+        draw=partial(profile_figure, study.profile.loc[sorted(shown)], drawn),
     )  # fmt: skip
     tables = [
         Table(name="profile", caption="Share of pairs solved within a factor of the cheapest; solved: at any cost",
@@ -173,7 +240,7 @@ def _training(facts: RunFacts) -> list[Section]:
 
 def _fairness(study: Study) -> Section:
     frame = pd.DataFrame(
-        [{"check": c.name, "verdict": c.verdict, "finding": c.finding, "rows": _named(c)} for c in study.fairness]
+        [{"check": c.name, "verdict": c.verdict, "finding": c.finding, "rows": _failing(c)} for c in study.fairness]
     )
     return Section(
         name="fairness", title="Fairness", short=True,
@@ -182,7 +249,7 @@ def _fairness(study: Study) -> Section:
     )  # fmt: skip
 
 
-def _named(check: Any) -> str:
+def _failing(check: Any) -> str:
     more = f" and {check.failing - 5} more" if check.failing > 5 else ""
     return ", ".join(check.rows[:5]) + more
 
@@ -197,7 +264,7 @@ def _failed(study: Study) -> list[Section]:
             name="failures", title="What did not end ok",
             text=(f"{len(study.failures)} of {len(study.table)} cells: {counted}.",),
             tables=(Table(name="failures", caption="Cells without a complete result, by state and reason",
-                          frame=_cut(lost)),),
+                          frame=lost.reset_index(drop=True)),),
         )
     ]  # fmt: skip
 

@@ -6,6 +6,9 @@ from typing import Any, final
 
 from attns_harness.analysis.frames import Frame
 
+LONG_TABLES = "report-tables"
+"""Folder beside a report with all rows of the tables that it shows in part."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,6 +46,11 @@ class Table:
     caption: str
     frame: Frame
     best: dict[str, str] = field(default_factory=dict)
+
+    def cut(self, rows: int) -> tuple[Frame, str]:
+        """The first rows, and a sentence on where the others are, empty if there are none."""
+        more = len(self.frame) - rows
+        return self.frame.head(rows), f"{more} more rows are in {LONG_TABLES}/{self.name}.csv." if more > 0 else ""
 
 
 @final

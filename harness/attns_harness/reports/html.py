@@ -12,6 +12,8 @@ from attns_harness.reports.document import Document, Figure, Table
 from attns_harness.reports.figures import render
 from attns_harness.reports.text import number
 
+MOST_ROWS = 100
+"""A page shows this many rows of a table."""
 _SVG = "http://www.w3.org/2000/svg"
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _MATHML_TAGS = """
@@ -50,6 +52,7 @@ def render_html(document: Document) -> str:
         figure_svg=figure_markup,
         formula_mathml=formula_markup,
         table_rows=table_rows,
+        most_rows=MOST_ROWS,
     )
 
 
@@ -57,7 +60,7 @@ def table_rows(table: Table) -> list[list[tuple[str, str, bool]]]:
     """Cells as (text, value to sort by, whether it is the best of its column)."""
     best = {c: _best(table.frame[c], how) for c, how in table.best.items() if c in table.frame}
     rows = []
-    for row in table.frame.itertuples(index=False):
+    for row in table.cut(MOST_ROWS)[0].itertuples(index=False):
         cells = zip(table.frame.columns, row, strict=True)
         rows.append([(number(v), sortable(v), name in best and v == best[name]) for name, v in cells])
     return rows

@@ -69,7 +69,7 @@ def escape(text: object) -> str:
 
 def latex_table(table: Table) -> str:
     """A booktabs ``tabular``; the best value of a column in bold, missing values as a dash."""
-    frame = table.frame.head(_ROWS)
+    frame, _ = table.cut(_ROWS)
     right = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame.columns]
     best = {c: _best(frame[c], how) for c, how in table.best.items() if c in frame}
     lines = [r"\begin{tabular}{" + "".join("r" if r else "l" for r in right) + "}", r"\toprule"]
@@ -117,8 +117,7 @@ def _section(section: Section, folder: Path, written: list[Path]) -> list[str]:
         written.append(path)
         parts += [rf"\paragraph{{{escape(table.caption)}}}\mbox{{}}\\[2pt]"]
         parts += [rf"\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{\input{{{path.name}}}}}"]
-        if len(table.frame) > _ROWS:
-            parts.append(rf"{len(table.frame) - _ROWS} more rows are in the tables.")
+        parts.append(escape(table.cut(_ROWS)[1]))
     return [p + "\n" for p in parts]
 
 

@@ -3,14 +3,14 @@
 import re
 from pathlib import Path
 
-from attns_harness.analysis.frames import Frame, pd
-from attns_harness.reports.document import Document, Section
+from attns_harness.analysis.frames import pd
+from attns_harness.reports.document import Document, Section, Table
 from attns_harness.reports.figures import render
 from attns_harness.reports.text import number, visible
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
 _TABLES = ("accuracy", "equal-error", "break-even", "checks")
-_ROWS = 40
+MOST_ROWS = 20
 
 
 def escape(text: object) -> str:
@@ -18,15 +18,16 @@ def escape(text: object) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(visible(text).split()))
 
 
-def markdown_table(frame: Frame) -> str:
+def markdown_table(table: Table) -> str:
     """A pipe table; text is escaped, numbers are rounded, missing values are empty."""
+    frame, more = table.cut(MOST_ROWS)
     lines = ["| " + " | ".join(escape(c) for c in frame.columns) + " |"]
     right = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame.columns]
     lines.append("|" + "|".join("---:" if r else "---" for r in right) + "|")
-    for row in frame.head(_ROWS).itertuples(index=False):
+    for row in frame.itertuples(index=False):
         lines.append("| " + " | ".join(escape(number(v)) for v in row) + " |")
-    if len(frame) > _ROWS:
-        lines += ["", f"{len(frame) - _ROWS} more rows are in the tables."]
+    if more:
+        lines += ["", escape(more)]
     return "\n".join(lines)
 
 
@@ -48,8 +49,8 @@ def _section(section: Section, out: Path, written: list[Path]) -> list[str]:
         image = out / f"{figure.name}.png"
         image.write_bytes(render(figure.draw(), "png"))
         written.append(image)
-        parts.append(f"![{escape(figure.alt)}]({image.name})")
+        parts += [f"![{escape(figure.alt)}]({image.name})", escape(figure.caption)]
     for table in section.tables:
         if table.name in _TABLES:
-            parts += [f"**{escape(table.caption)}**", markdown_table(table.frame)]
+            parts += [f"**{escape(table.caption)}**", markdown_table(table)]
     return parts

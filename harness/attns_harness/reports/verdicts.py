@@ -2,10 +2,14 @@
 
 import math
 
+from attns_harness.analysis.claims import claims
 from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.study import Study
+from attns_harness.reports.selection import leaders
 from attns_harness.reports.summary import states
 
+MOST_SENTENCES = 6
+"""Compared series of one problem that get a sentence each."""
 _UNIT = {"time": "time", "nfe": "right-hand-side evaluations"}
 
 
@@ -18,15 +22,52 @@ def verdicts(study: Study) -> tuple[str, ...]:
     lines = [f"{len(table)} cells: {counted}."]
     if not table["ok"].any():
         return (*lines, "No cell finished: there is nothing to compare.")
+    lines += _claims(study.table)
     if study.equal_error.empty:
         lines += _classical(study)
     else:
-        for (problem, series), rows in study.equal_error.groupby(["problem", "series"], sort=False):
-            lines.append(f"{problem}: {series} {_against(rows, _UNIT[study.cost])}")
+        for problem, rows in study.equal_error.groupby("problem", sort=False):
+            lines += _compared(study, str(problem), rows)
     failing = [check.name for check in study.fairness if check.passed is False]
     if failing:
         lines.append(f"{len(failing)} of {len(study.fairness)} fairness checks fail: read them before quoting numbers.")
     return tuple(lines)
+
+
+def _claims(table: Frame) -> list[str]:
+    """The claims of the AttNS paper, where the run has the three solvers that they are about."""
+    if not {"attns", "neurvec", "none"} <= set(table["corrector"]) or "corrector_options" not in table:
+        return []
+    return [f"The AttNS paper's claim \u201c{c.claim.rstrip('.')}\u201d: {c.verdict}" for c in claims(table)]
+
+
+def _compared(study: Study, problem: str, rows: Frame) -> list[str]:
+    """A sentence for every compared series; of many, counts of all and a sentence for the best of each corrector."""
+    unit, groups = _UNIT[study.cost], dict(list(rows.groupby("series", sort=False)))
+    lines = []
+    if len(groups) > MOST_SENTENCES:
+        cheaper = sum(len(_sure(g)) > 0 for g in groups.values())
+        dearer = sum(len(_lost(g)) > 0 for g in groups.values())
+        never = sum(bool((g["status"] == "not reached").all()) for g in groups.values())
+        lines.append(
+            f"{problem}: of {len(groups)} compared series {cheaper} need less {unit} than the cheapest classical "
+            f"solver at one error or more, {dearer} need more at one or more, {never} reach none of the errors. "
+            "The best of each corrector follow, all others are in the table of equal errors."
+        )
+        order = leaders(study.points, problem, error=study.error, cost=study.cost)
+        groups = {name: groups[name] for name in [n for n in order if n in groups][:MOST_SENTENCES]}
+    return [*lines, *(f"{problem}: {name} {_against(group, unit)}" for name, group in groups.items())]
+
+
+def _sure(rows: Frame) -> Frame:
+    """Rows in which the series is cheaper, the interval says so."""
+    known = rows[rows["status"].isin(("ok", "at least"))]
+    return known[known["low"].fillna(known["ratio"]) > 1]
+
+
+def _lost(rows: Frame) -> Frame:
+    known = rows[rows["status"].isin(("ok", "at most"))]
+    return known[known["high"].fillna(known["ratio"]) < 1]
 
 
 def _classical(study: Study) -> list[str]:
@@ -45,9 +86,7 @@ def _squeeze(parts: list[str]) -> str:
 
 
 def _against(rows: Frame, unit: str) -> str:
-    known = rows[rows["status"].isin(("ok", "at least", "at most"))]
-    sure = known[(known["status"] != "at most") & (known["low"].fillna(known["ratio"]) > 1)]
-    lost = known[(known["status"] != "at least") & (known["high"].fillna(known["ratio"]) < 1)]
+    sure, lost = _sure(rows), _lost(rows)
     unreached = int((rows["status"] == "not reached").sum())
     alone = int((rows["status"] == "baseline not reached").sum())
     text = []

@@ -13,6 +13,7 @@ from attns_harness.reports.document import Document
 from attns_harness.reports.facts import RunFacts, read_facts
 from attns_harness.reports.html import write_html
 from attns_harness.reports.latex import write_latex
+from attns_harness.reports.long_tables import write_long_tables
 from attns_harness.reports.markdown import write_markdown
 from attns_harness.reports.tables import write_csv, write_parquet
 from attns_harness.tables import read_results
@@ -71,7 +72,9 @@ def write_report(
     for name in formats:
         if name in _DOCUMENTS:
             # The analyses behind it are made once for all formats.
-            content = content or document(Study(prepare(table), title or facts.name, registry), facts)
+            if content is None:
+                content = document(Study(prepare(table), title or facts.name, registry), facts)
+                written += write_long_tables(content, out)
             written += _DOCUMENTS[name](content, out)
         elif name in _TABLES:
             written += _TABLES[name](table, out, registry)
@@ -85,4 +88,5 @@ def write_format(name: str, table: Any, out: Path, title: str) -> list[Path]:
     registry = build_registry()
     if name in _TABLES:
         return _TABLES[name](table, out, registry)
-    return _DOCUMENTS[name](document(Study(prepare(table), title, registry), RunFacts(name=title)), out)
+    content = document(Study(prepare(table), title, registry), RunFacts(name=title))
+    return [*write_long_tables(content, out), *_DOCUMENTS[name](content, out)]
