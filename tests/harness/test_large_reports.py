@@ -173,3 +173,10 @@ def test_verdicts_hold_the_paper_s_claims_and_count_what_they_do_not_list(study:
     assert sum(line.startswith(f"{PROBLEM}: ") for line in lines) == 1 + MOST_SENTENCES
     without = study.table[study.table["corrector"] != "neurvec"]
     assert not any("claim" in line for line in verdicts(Study(without, "t")))
+
+
+def test_untimed_comparisons_say_what_they_leave_out() -> None:
+    timed = study_table()
+    untimed = timed.assign(time_min_s=np.nan, time_median_s=np.nan)
+    said = [" ".join(verdicts(Study(prepare(t), "many", None))) for t in (timed, untimed)]
+    assert ["leave out what evaluating a corrector costs" in text for text in said] == [False, True]

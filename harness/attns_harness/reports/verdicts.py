@@ -26,6 +26,11 @@ def verdicts(study: Study) -> tuple[str, ...]:
     if study.equal_error.empty:
         lines += _classical(study)
     else:
+        if study.cost == "nfe" and study.learned:
+            lines.append(
+                "No cell was timed: the comparisons that follow count right-hand-side evaluations and leave out what "
+                "evaluating a corrector costs."
+            )
         for problem, rows in study.equal_error.groupby("problem", sort=False):
             lines += _compared(study, str(problem), rows)
     failing = [check.name for check in study.fairness if check.passed is False]
