@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_harness.analysis.frames import Frame
-from attns_harness.analysis.table import FAILURES
+from attns_harness.states import FAILED
 
 STRONG_ORDER = 7
 """Order from which a classical method counts as strong on a smooth problem at tight errors."""
@@ -231,7 +231,7 @@ def _timed(table: Frame) -> Check:
 
 def _failures(table: Frame) -> Check:
     name = "Did every cell run?"
-    bad = table[table["state"].isin([*FAILURES, "interrupted", "not_run"])]
+    bad = table[table["state"].isin([*FAILED, "interrupted", "not_run"])]
     share = len(bad) / max(len(table), 1)
     return _result(
         name,

@@ -10,11 +10,7 @@ from typing import Any
 import numpy as np
 
 from attns_harness.analysis.frames import Column, Frame, pd
-
-FAILURES = ("error", "timeout", "crashed", "oom")
-"""States that are failures of the software; ``diverged`` is an outcome of the mathematics."""
-
-FINISHED = ("ok", "diverged", *FAILURES)
+from attns_harness.tables import LEADING
 
 TEXT = (
     "cell_id",
@@ -31,38 +27,13 @@ TEXT = (
     "params",
 )
 NUMBERS = (
-    "dt",
-    "rtol",
-    "train_trajectories",
-    "noise",
-    "seed",
-    "t_end",
-    "n_trajectories",
-    "nfe",
-    "n_steps",
-    "time_min_s",
-    "time_median_s",
-    "first_call_s",
-    "reference_uncertainty",
-    "error_final",
-    "error_l2",
-    "error_linf",
-    "error_final_rel",
-    "error_l2_rel",
-    "error_linf_rel",
+    *(name for name in LEADING if name not in TEXT),
     "error_final_scaled",
     "error_l2_scaled",
     "error_linf_scaled",
     "error_p99",
     "rollout_mse",
-    "diverged_fraction",
-    "divergence_time",
-    "invariant_drift",
     "valid_prediction_time",
-    "width",
-    "train_seconds",
-    "data_seconds",
-    "held_out_relative_error",
     "operations",
 )
 AXES = ("corrector", "backend", "dtype", "train_trajectories", "noise", "recipe", "width", "input")
