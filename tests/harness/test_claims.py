@@ -103,3 +103,12 @@ def test_the_report_lists_its_evidence(tmp_path: Path) -> None:
     page = files[0].read_text()
     assert "<b>" not in page
     assert {f.name for f in files} == {"claims.md", "claim-1.csv", "claim-2.csv", "claim-3.csv"}
+
+
+def test_only_rows_that_differ_in_the_corrector_alone_are_paired() -> None:
+    hard = study(1e-1, 1e-1, bare=1e3).assign(params="k=9", recipe="adam")
+    easy = study(1e-9, 1e-9, bare=1e-5).assign(params=None, recipe="lsq")
+    evidence = claims(pd.concat([hard, easy], ignore_index=True))[1].evidence
+    assert evidence.loc[0, "seeds"] == 2 * len(SEEDS)
+    assert evidence.loc[0, "low"] > 0.5
+    assert evidence.loc[0, "high"] < 2

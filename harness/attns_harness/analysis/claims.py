@@ -24,7 +24,8 @@ FEW = 10
 ROUND_OFF = 1e-24
 """Errors below this (of states of order one) are round-off: two of them are a tie."""
 
-_PAIR = ["equation", "method", "dt", "seed"]
+_PAIR = ["equation", "params", "t_end", "method", "dt", "recipe", "seed"]
+"""What two rows must share, so that they differ in the corrector alone."""
 
 
 @final
@@ -95,8 +96,9 @@ def paired_ratios(one: Frame, other: Frame, by: list[str]) -> Frame:
 
 
 def _bare(rows: Frame) -> Frame:
-    """Rows of the uncorrected method, which knows neither training set nor noise."""
-    return rows[rows["corrector"] == "none"].drop(columns=["train_trajectories", "noise"])
+    """Rows of the uncorrected method, which knows neither training set, nor noise, nor recipe."""
+    bare = rows[rows["corrector"] == "none"]
+    return bare.drop(columns=["train_trajectories", "noise", "recipe"], errors="ignore")
 
 
 def _learned(rows: Frame, name: str) -> Frame:
