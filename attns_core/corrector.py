@@ -20,6 +20,7 @@ import numpy as np
 
 from attns_core.citation import Citation
 from attns_core.errors import AttnsError
+from attns_core.maths import COST, DIVISION
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
 from attns_core.types import Array
 
@@ -27,6 +28,16 @@ INPUTS = ("u", "S", "uS", "f", "K", "uK")
 """Input blocks: state, increment, both, first stage ``f(u)``, all stages, state and all stages."""
 
 ACTIVATIONS = ("sine", "tanh", "silu", "rational", "fsnet", "identity")
+
+ACTIVATION_COST = {
+    "identity": 0,
+    "sine": COST["sin"],
+    "tanh": COST["tanh"],
+    "silu": COST["exp"] + DIVISION + 2,
+    "rational": 10 + DIVISION,
+    "fsnet": COST["exp"] + DIVISION + COST["sin"] + 8,
+}
+"""Operations of one unit's activation."""
 
 Activation: TypeAlias = Literal["sine", "tanh", "silu", "rational", "fsnet", "identity"]
 
@@ -191,11 +202,25 @@ class TrainedCorrector:
         return 1 + (self.mean.size if self.linear else 0) + hidden
 
     @property
+    def dim(self) -> int:
+        """Components of the state."""
+        for array in (self.offset, self.weights):
+            if array is not None and array.shape[-1] > 1:
+                return int(array.shape[-1])
+        # Shared weights alone: the inputs tell.
+        stages = 0 if self.values is None else self.values.shape[1]
+        blocks = {"u": 1, "S": 1, "uS": 2, "f": 1, "K": stages, "uK": 1 + stages}[self.input]
+        return self.mean.size // blocks
+
+    @property
     def operations(self) -> int:
-        """Floating-point operations per evaluation and trajectory, counting an activation as 8."""
-        count = 2 * self.mean.size
+        """Floating-point operations per evaluation and trajectory, weighted as those of right-hand sides.
+
+        An addition counts 1, a sine 20 (:data:`attns_core.maths.COST`); see :mod:`attns_core.operations`.
+        """
+        dim, count = self.dim, 2 * self.mean.size
         for layer in self.layers:
-            count += 2 * layer.weight.size + (0 if layer.activation == "identity" else 8 * layer.bias.size)
+            count += 2 * layer.weight.size + ACTIVATION_COST[layer.activation] * layer.bias.size
         if self.exponents is not None:
             count += len(self.exponents)
         if self.offset is not None:
@@ -203,8 +228,11 @@ class TrainedCorrector:
         if self.weights is not None:
             count += 2 * self.weights.size
         if self.values is not None:
-            dim = self.offset.shape[1] if self.offset is not None else 1
             count += 2 * dim * (int(np.count_nonzero(self.values)) + len(self.values))
+        if self.bound is not None:
+            count += (COST["tanh"] + 2) * dim
+        if self.clip is not None:
+            count += 2 * dim
         return count
 
 

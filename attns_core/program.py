@@ -7,9 +7,7 @@ from typing import Any, TypeAlias, final
 
 import sympy as sp
 
-# Weights of the operation count: what a vectorised double-precision kernel pays, in multiples of an
-# addition (a division retires at a quarter to an eighth of the rate, a sine is a 20-term kernel).
-_COST = {"sin": 20, "cos": 20, "tan": 30, "exp": 15, "log": 20, "tanh": 25, "sinh": 25, "cosh": 25}
+from attns_core.maths import COST, DIVISION
 
 Assignment: TypeAlias = tuple[sp.Symbol, sp.Expr]
 """A new symbol and its value in terms of inputs and symbols assigned before it."""
@@ -82,9 +80,10 @@ def _operations(expression: sp.Expr) -> int:
             exponent = node.args[1]
             if exponent.is_Integer:
                 power = abs(int(exponent))
-                count += max(0, power.bit_length() + bin(power).count("1") - 2) + (8 if exponent.is_negative else 0)
+                count += max(0, power.bit_length() + bin(power).count("1") - 2)
+                count += DIVISION if exponent.is_negative else 0
             else:
                 count += 12 if exponent == sp.Rational(1, 2) else 40
         elif isinstance(node, sp.Function):
-            count += _COST.get(type(node).__name__.lower(), 1)
+            count += COST.get(type(node).__name__.lower(), 1)
     return count

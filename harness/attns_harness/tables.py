@@ -39,6 +39,7 @@ LEADING = (
     "invariant_drift",
     "nfe",
     "n_steps",
+    "operations",
     "time_min_s",
     "time_median_s",
     "first_call_s",

@@ -144,6 +144,7 @@ class Worker:
         outcome = measure(problem, solution, reference, self.registry.all("metric"))
         order = self.registry.method(cell.method).order if cell.method is not None else None
         columns = {**facts, **outcome.columns, "order": order, "first_call_s": first_call_s}
+        columns["operations"] = _operations(solver, problem, cell, solution)
         return Report(outcome=replace(outcome, columns=columns))
 
     def _problem(self, spec: ProblemSpec) -> Problem:
@@ -206,6 +207,16 @@ def check_solution(solution: Any, problem: Problem) -> None:
         raise AttnsError(f"the solver returned states of shape {solution.u.shape}, expected {expected}")
     if np.shape(solution.t) != problem.t_save.shape or not np.allclose(solution.t, problem.t_save, rtol=1e-9, atol=0):
         raise AttnsError("the solver's times are not the problem's t_save")
+
+
+def _operations(solver: AbstractSolver, problem: Problem, cell: Cell, solution: Solution) -> float | None:
+    """Per trajectory, averaged over the ensemble; None where not known, as for black boxes."""
+    if not isinstance(solver, OneStepSolver):
+        return None
+    from attns_core.operations import operations
+
+    counted = operations(problem, solver.method, cell.control, solver.corrector, solution)
+    return None if counted is None else float(np.mean(counted))
 
 
 def _reference_id(task: Task) -> str:

@@ -175,8 +175,21 @@ def test_verdicts_hold_the_paper_s_claims_and_count_what_they_do_not_list(study:
     assert not any("claim" in line for line in verdicts(Study(without, "t")))
 
 
-def test_untimed_comparisons_say_what_they_leave_out() -> None:
-    timed = study_table()
+def test_untimed_comparisons_count_operations_and_say_so() -> None:
+    timed = study_table().assign(operations=1e4)
     untimed = timed.assign(time_min_s=np.nan, time_median_s=np.nan)
-    said = [" ".join(verdicts(Study(prepare(t), "many", None))) for t in (timed, untimed)]
-    assert ["leave out what evaluating a corrector costs" in text for text in said] == [False, True]
+    old = untimed.assign(operations=np.nan)
+    studies = [Study(prepare(t), "many", None) for t in (timed, untimed, old)]
+    assert [s.cost for s in studies] == ["time", "operations", "nfe"]
+    said = [" ".join(verdicts(s)) for s in studies]
+    assert ["count floating-point operations" in text for text in said] == [False, True, False]
+    assert ["leave out what evaluating a corrector costs" in text for text in said] == [False, False, True]
+
+
+def test_what_has_no_count_of_operations_is_left_out_by_name() -> None:
+    untimed = study_table().assign(operations=1e4, time_min_s=np.nan, time_median_s=np.nan)
+    first = untimed["solver"] == untimed["solver"].iloc[0]
+    untimed.loc[first, "operations"] = np.nan
+    study = Study(prepare(untimed), "many", None)
+    assert study.not_counted == sorted(study.table.loc[first, "series"].unique())
+    assert f"their operations are not known: {', '.join(study.not_counted)}." in " ".join(verdicts(study))

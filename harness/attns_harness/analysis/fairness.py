@@ -225,7 +225,7 @@ def _timed(table: Frame) -> Check:
         name,
         bad["cell_id"],
         "Every finished cell has timings.",
-        "These cells were not timed; comparisons of time leave them out, comparisons of evaluations do not.",
+        "These cells were not timed; comparisons of time leave them out, comparisons of operations do not.",
     )
 
 

@@ -12,7 +12,7 @@ from attns_harness.analysis.fairness import Check, fairness
 from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.learning import learning_curves
 from attns_harness.analysis.ranking import costs_at_errors, performance_profile, win_tie_loss
-from attns_harness.analysis.work_precision import WorkPrecisionSet
+from attns_harness.analysis.work_precision import COSTS, WorkPrecisionSet
 
 
 @final
@@ -44,8 +44,18 @@ class Study:
 
     @cached_property
     def cost(self) -> str:
-        """Time where it was measured, right-hand-side evaluations else."""
-        return "time" if self.table["time_min_s"].notna().any() else "nfe"
+        """Time where it was measured, else operations, else (runs older than that count) evaluations.
+
+        Operations before evaluations, because these leave out what a corrector computes.
+        """
+        return next((cost for cost in ("time", "operations") if self.table[COSTS[cost][0]].notna().any()), "nfe")
+
+    @cached_property
+    def not_counted(self) -> list[str]:
+        """Series that finished somewhere and have no cost on the axis compared by: no comparison has them."""
+        rows = self.table[self.table["ok"]]
+        known = rows[COSTS[self.cost][0]].notna().groupby(rows["series"]).any()
+        return sorted(known.index[~known])
 
     @cached_property
     def learned(self) -> set[str]:

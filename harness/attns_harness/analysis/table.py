@@ -34,7 +34,6 @@ NUMBERS = (
     "error_p99",
     "rollout_mse",
     "valid_prediction_time",
-    "operations",
 )
 AXES = ("corrector", "backend", "dtype", "train_trajectories", "noise", "recipe", "width", "input")
 """What may distinguish two series of one solver, in the order in which it is tried."""

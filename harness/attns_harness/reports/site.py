@@ -30,6 +30,7 @@ ROWS = [
     "error_l2_scaled",
     "diverged_fraction",
     "nfe",
+    "operations",
     "time_min_s",
 ]
 LEVELS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)

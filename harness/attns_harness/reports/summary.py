@@ -23,7 +23,7 @@ def summary(rows: Frame, error: str) -> Frame:
         usable = group[group["ok"] & group[error].notna()]
         entry: dict[str, object] = {"solver": name, "cells": len(group), "not ok": int((~group["ok"]).sum())}
         entry |= {"diverged": group["diverged_fraction"].mean(), "best error": None, "at": ""}
-        entry |= {"rhs evaluations": None, "time per trajectory (s)": None}
+        entry |= {"rhs evaluations": None, "operations": None, "time per trajectory (s)": None}
         if len(usable):
             with np.errstate(divide="ignore"):
                 logs = usable.assign(_log=np.log(usable[error]))
@@ -33,12 +33,13 @@ def summary(rows: Frame, error: str) -> Frame:
             entry |= {"best error": float(np.exp(mean.min())), "at": f"{kind}={best['control'].iloc[0]:g}"}
             entry |= {
                 "rhs evaluations": best["nfe"].mean(),
+                "operations": best["operations"].mean(),
                 "time per trajectory (s)": best["time_per_trajectory_s"].median(),
             }
         found.append(entry)
     found.sort(key=lambda e: (e["best error"] is None, e["best error"] or 0.0, str(e["solver"])))
     table = pd.DataFrame(found)
-    numeric = ("diverged", "best error", "rhs evaluations", "time per trajectory (s)")
+    numeric = ("diverged", "best error", "rhs evaluations", "operations", "time per trajectory (s)")
     for column in numeric:
         if column in table:
             table[column] = pd.to_numeric(table[column])

@@ -32,6 +32,7 @@ COLUMNS = {
     "n_steps": "accepted steps per trajectory, mean over the ensemble",
     "n_rejected": "rejected steps per trajectory, mean over the ensemble",
     "n_corrector": "corrector evaluations per trajectory, mean over the ensemble",
+    "operations": "floating-point operations per trajectory, corrector included, mean over the ensemble; in additions",
     "time_min_s": "fastest solve of the whole ensemble; seconds",
     "time_median_s": "median solve of the whole ensemble; seconds",
     "time_iqr_s": "interquartile range of the timings; seconds",

@@ -10,7 +10,13 @@ from attns_harness.reports.summary import states
 
 MOST_SENTENCES = 6
 """Compared series of one problem that get a sentence each."""
-_UNIT = {"time": "time", "nfe": "right-hand-side evaluations"}
+_UNIT = {"time": "time", "operations": "operations", "nfe": "right-hand-side evaluations"}
+_UNTIMED = {
+    "operations": "No cell was timed: the comparisons that follow count floating-point operations, those of evaluating "
+    "a corrector included. Operations are not seconds.",
+    "nfe": "No cell was timed or has its operations counted: the comparisons that follow count right-hand-side "
+    "evaluations and leave out what evaluating a corrector costs.",
+}
 
 
 def verdicts(study: Study) -> tuple[str, ...]:
@@ -26,11 +32,10 @@ def verdicts(study: Study) -> tuple[str, ...]:
     if study.equal_error.empty:
         lines += _classical(study)
     else:
-        if study.cost == "nfe" and study.learned:
-            lines.append(
-                "No cell was timed: the comparisons that follow count right-hand-side evaluations and leave out what "
-                "evaluating a corrector costs."
-            )
+        if study.cost in _UNTIMED:
+            lines.append(_UNTIMED[study.cost])
+        if study.not_counted:
+            lines.append(f"Left out, because their {_UNIT[study.cost]} are not known: {', '.join(study.not_counted)}.")
         for problem, rows in study.equal_error.groupby("problem", sort=False):
             lines += _compared(study, str(problem), rows)
     failing = [check.name for check in study.fairness if check.passed is False]
