@@ -52,6 +52,11 @@ def training_device(recipe: str, device: str) -> Any:
     return torch.device(device)
 
 
+def pairs_per_pass(width: int) -> int:
+    """Pairs whose graph stays within a core's cache for hidden layers of ``width`` units, see :func:`descend`."""
+    return max(64, 2**17 // width)
+
+
 def descend(
     optimiser: Any,
     parameters: Sequence[Any],
@@ -62,6 +67,7 @@ def descend(
     batch: int,
     steps: int,
     seed: int,
+    part: int | None = None,
     checks: int = 20,
     progress: Progress | None = None,
 ) -> tuple[list[tuple[float, float, float]], bool]:
@@ -73,7 +79,10 @@ def descend(
     Parameters
     ----------
     batch_loss : callable
-        Tensor loss of the pairs with the given indices.
+        Tensor loss of the pairs with the given indices, a mean over them.
+    part : int, optional
+        Pairs of a batch whose graph is held at a time; the gradients of the parts add up to the
+        batch's. What fits a cache is several times faster than one pass over a large batch.
     losses : callable
         Training and held-out loss at the present parameters.
 
@@ -119,9 +128,12 @@ def descend(
 
             def closure(index: Any = index) -> Any:
                 optimiser.zero_grad(set_to_none=True)
-                loss = batch_loss(index)
-                loss.backward()
-                return loss
+                total = 0.0
+                for piece in index.split(part or batch):
+                    loss = batch_loss(piece) * (piece.numel() / batch)
+                    loss.backward()
+                    total = total + loss.detach()
+                return total
 
             optimiser.step(closure)
             if step % every == 0 or step == steps:

@@ -9,7 +9,7 @@ import numpy as np
 from attns_core.corrector import Corrector, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
-from attns_core.fitting.descent import descend, optimiser_named, training_device
+from attns_core.fitting.descent import descend, optimiser_named, pairs_per_pass, training_device
 from attns_core.fitting.heads import fit_heads, value_stack
 from attns_core.fitting.selection import candidate_inputs, refuse_reduced_heads, thinned
 from attns_core.fitting.skeleton import skeleton
@@ -109,6 +109,7 @@ class Adam(AbstractRecipe):
             batch=self.batch,
             steps=self.steps,
             seed=seed,
+            part=pairs_per_pass(corrector.width),
             progress=progress,
         )
         found = heads.detach().cpu().numpy().astype(np.float64)

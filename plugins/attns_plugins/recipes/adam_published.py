@@ -9,7 +9,7 @@ import numpy as np
 from attns_core.corrector import Corrector, Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
-from attns_core.fitting.descent import descend, optimiser_named, training_device
+from attns_core.fitting.descent import descend, optimiser_named, pairs_per_pass, training_device
 from attns_core.fitting.selection import candidate_inputs, refuse_reduced_heads
 from attns_core.fitting.skeleton import skeleton
 from attns_core.options import replace_options
@@ -68,9 +68,10 @@ class AdamPublished(AbstractRecipe):
         weight, true = tensor(1 / dataset.scale[:, None]), tensor(dataset.r)
 
         def relative(index: Any) -> float:
-            error = sum(float((residual(part) * weight).square().sum()) for part in index.split(16384))
+            error = sum(float((residual(some) * weight).square().sum()) for some in index.split(part))
             return error / float((true[:, index] * weight).square().sum())
 
+        part = pairs_per_pass(corrector.width)
         batch = min(8096 if spring_euler else 16384, train.numel())
         steps = self.epochs * max(1, train.numel() // batch)
         curve, interrupted = descend(
@@ -82,6 +83,7 @@ class AdamPublished(AbstractRecipe):
             batch=batch,
             steps=steps,
             seed=seed,
+            part=part,
             checks=50,
             progress=progress,
         )
