@@ -151,7 +151,7 @@ class Cell:
         p, t = self.problem, self.training
         return {
             "equation": p.equation,
-            "params": _params_label(p.params),
+            "params": params_label(p.params),
             "solver": self.solver_label,
             "method": self.method,
             "corrector": t.corrector.name if t else ("none" if self.method else None),
@@ -195,5 +195,5 @@ def _short(value: Any) -> str:
     return str(value)
 
 
-def _params_label(params: Mapping[str, Any]) -> str | None:
+def params_label(params: Mapping[str, Any]) -> str | None:
     return ",".join(f"{k}={_short(v)}" for k, v in sorted(params.items())) or None

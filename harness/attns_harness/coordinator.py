@@ -2,10 +2,10 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from attns_harness import artefacts
 from attns_harness.executors import AbstractExecutor
@@ -14,6 +14,7 @@ from attns_harness.plan import Artefact, Plan, PlannedCell
 from attns_harness.progress import View
 from attns_harness.store import Outcome, Store, StoreFullError
 from attns_harness.tasks import Report, Task
+from attns_harness.timing import merged
 
 BATCH = 64
 COMMIT_EVERY_S = 0.5
@@ -44,6 +45,7 @@ class Coordinator:
         self._buffer: list[tuple[PlannedCell, Outcome]] = []
         self._committed = self._beat = time.monotonic()
         self._files: dict[str, dict[str, str]] = {}
+        self._earlier: Mapping[str, dict[str, Any]] = {}
         self._waiting: dict[str, list[PlannedCell]] = defaultdict(list)
         self._rebuilt: dict[str, int] = defaultdict(int)
         self._cells: dict[str, PlannedCell] = {}
@@ -71,9 +73,10 @@ class Coordinator:
             self._submit_if_ready(planned, executor)
         self._drive(executor)
 
-    def time(self, cells: list[PlannedCell], executor: AbstractExecutor) -> None:
-        """The second lane: one cell after the other, alone."""
+    def time(self, cells: list[PlannedCell], earlier: Mapping[str, dict[str, Any]], executor: AbstractExecutor) -> None:
+        """The second lane: one cell after the other, alone; what ``earlier`` passes timed is kept beside it."""
         self._begin("timing", len(cells))
+        self._earlier = earlier
         for planned in cells:
             weights = {planned.weights: self._files.get(planned.weights, {})} if planned.weights else {}
             self._cells[f"timing {planned.point}"] = planned
@@ -136,6 +139,9 @@ class Coordinator:
         outcome = report.outcome
         if task.kind == "timing" and not outcome.timing:
             outcome = Outcome(state=outcome.state, timing={"timing_reason": f"{outcome.state}: {outcome.reason}"})
+        elif task.kind == "timing":
+            timing = merged(self._earlier.get(planned.point), outcome.timing, self._matrix.timing.unstable)
+            outcome = replace(outcome, timing=timing)
         self._finish(planned, outcome)
 
     def _finish(self, planned: PlannedCell, outcome: Outcome) -> None:

@@ -118,9 +118,17 @@ class Timing(_Strict):
     Sampling stops at ``budget_s`` seconds per cell, or earlier once the standard error falls below
     ``precision`` of the median, but not before ``min_samples`` values. A row is ``unstable`` when the
     interquartile range exceeds ``unstable`` of the median.
+
+    The timed ensemble has ``n_trajectories`` of its own where they are given, apart from the evaluated
+    one. All cells are sampled once in each of ``rounds`` passes, so that a slow spell of the machine
+    falls on all of them alike. With ``seeds`` only their cells are timed; cells that differ in the seed
+    alone do the same work and share the time.
     """
 
     enabled: bool = True
+    n_trajectories: Count | None = None
+    rounds: Count = 1
+    seeds: list[Seed] = []
     budget_s: Positive = 0.3
     min_samples: Annotated[int, Field(ge=2)] = 5
     max_samples: Count = 200
@@ -128,6 +136,34 @@ class Timing(_Strict):
     unstable: Positive = 0.1
     threads: Count = 1
     deadline_s: Positive = 120.0
+
+
+@final
+class Regime(_Strict):
+    """A problem with the errors at which learned and classical solvers of the run are compared on it.
+
+    Parameters
+    ----------
+    equation, params, t_end
+        Which problem of the matrix it is; ``t_end`` where the matrix has several.
+    levels : list of float
+        Errors that both sides must deliver.
+    target : float, optional
+        The ratio of times aimed at; absent for controls, where none is expected.
+    bars : table
+        Further methods by name, each with a target of its own against it alone.
+    break_even : float, optional
+        Largest number of trajectories aimed at.
+    """
+
+    name: str
+    equation: str
+    params: dict[str, float | int | list[float]] = {}
+    t_end: Positive | None = None
+    levels: Annotated[list[Positive], Field(min_length=1)]
+    target: Positive | None = None
+    bars: dict[str, Positive] = {}
+    break_even: Positive | None = None
 
 
 @final
@@ -157,6 +193,7 @@ class Matrix(_Strict):
     limits: Limits = Limits()
     timing: Timing = Timing()
     quick: Quick | None = None
+    regime: list[Regime] = []
     block: Annotated[list[Block], Field(min_length=1)]
 
 
@@ -234,6 +271,7 @@ def _keys_at(place: tuple[int | str, ...]) -> list[str]:
         "equations": EquationAxis,
         "limits": Limits,
         "timing": Timing,
+        "regime": Regime,
         "quick": Quick,
     }
     return list(models.get(names[-1] if names else "", Matrix).model_fields)

@@ -1,7 +1,7 @@
 """Running a matrix: plan, store, two lanes, tables."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from attns_core.registry import Registry
 from attns_harness import provenance
 from attns_harness.coordinator import Coordinator
 from attns_harness.executors import AbstractExecutor
-from attns_harness.matrix import Matrix, MatrixFile
+from attns_harness.matrix import Matrix, MatrixFile, Timing
 from attns_harness.plan import Plan, PlannedCell, make_plan
 from attns_harness.progress import View
 from attns_harness.states import FAILED, OPEN, SOLVED
@@ -141,9 +141,9 @@ def _time(
     registry: Registry,
     matrix: Matrix,
 ) -> None:
-    states = store.states()
-    todo = [p for p in plan.cells if states[p.point][0] in SOLVED and not states[p.point][2]]
-    if not todo:
+    states, seeds = store.states(), matrix.timing.seeds
+    solved = [p for p in plan.cells if states[p.point][0] in SOLVED and (not seeds or p.cell.problem.seed in seeds)]
+    if not any(rounds_left(p, store.timings(), matrix.timing) for p in solved):
         return
     from attns_harness.executors.local import LocalExecutor
 
@@ -161,9 +161,20 @@ def _time(
         if context.core is not None and len(cores) > 1:
             os.sched_setaffinity(0, set(cores[:-1]))
         with _closing(LocalExecutor(context, 1)) as executor:
-            coordinator.time(todo, executor)
+            for left in range(matrix.timing.rounds, 0, -1):
+                done = store.timings()
+                todo = [p for p in solved if rounds_left(p, done, matrix.timing) >= left]
+                coordinator.time(todo, done, executor)
     finally:
         os.sched_setaffinity(0, set(cores))
+
+
+def rounds_left(planned: PlannedCell, done: Mapping[str, Any], timing: Timing) -> int:
+    """Passes that a cell is still to be sampled in; none after one that failed."""
+    found = done.get(planned.point)
+    if found is None:
+        return timing.rounds
+    return 0 if "timing_reason" in found else max(0, timing.rounds - int(found.get("rounds", 1)))
 
 
 @contextmanager

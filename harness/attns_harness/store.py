@@ -75,6 +75,11 @@ class Store:
         query = "SELECT point, state, cell_id, timing IS NOT NULL AS timed FROM cells"
         return {r["point"]: (r["state"], r["cell_id"], bool(r["timed"])) for r in self._db.execute(query)}
 
+    def timings(self) -> dict[str, dict[str, Any]]:
+        """Point -> what was timed so far, raw values included."""
+        query = "SELECT point, timing FROM cells WHERE timing IS NOT NULL"
+        return {r["point"]: json.loads(r["timing"]) for r in self._db.execute(query)}
+
     def basis(self, point: str) -> dict[str, Any]:
         row = self._db.execute("SELECT basis FROM cells WHERE point = ?", (point,)).fetchone()
         return json.loads(row["basis"])

@@ -60,6 +60,7 @@ TIMED = frozenset(
         "time_median_s",
         "time_iqr_s",
         "time_samples",
+        "timed_trajectories",
         "unstable",
         "timing_reason",
         "first_call_s",
@@ -96,7 +97,18 @@ TEXT = frozenset(
         "cpu",
     }
 )
-INTEGERS = frozenset({"train_trajectories", "seed", "n_trajectories", "width", "time_samples", "order", "n_weights"})
+INTEGERS = frozenset(
+    {
+        "train_trajectories",
+        "seed",
+        "n_trajectories",
+        "width",
+        "time_samples",
+        "timed_trajectories",
+        "order",
+        "n_weights",
+    }
+)
 FLAGS = frozenset({"unstable", "gated", "git_dirty"})
 
 
@@ -160,7 +172,7 @@ def export(store: Store) -> pd.DataFrame:
 
 def _record(row: dict[str, Any], environments: dict[str, dict[str, Any]]) -> dict[str, Any]:
     facts = environments.get(row["environment"] or "", {})
-    timing = {k: v for k, v in (row["timing"] or {}).items() if k not in ("values", "warmups", "loops")}
+    timing = {k: v for k, v in (row["timing"] or {}).items() if k not in ("values", "warmups", "loops", "rounds")}
     return {
         "cell_id": row["cell_id"],
         "state": row["state"],

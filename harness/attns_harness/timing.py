@@ -53,6 +53,15 @@ def _sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
     return {"values": values, "loops": loops, "warmups": warmups, **summarise(values, timing.unstable)}
 
 
+def merged(earlier: Mapping[str, Any] | None, new: Mapping[str, Any], unstable: float) -> dict[str, Any]:
+    """Timings of one cell from several passes as one: all raw values, and the columns made of them."""
+    if earlier is None or "values" not in earlier:
+        return {**new, "rounds": 1}
+    values = [*earlier["values"], *new["values"]]
+    kept = {"values": values, "warmups": [*earlier["warmups"], *new["warmups"]]}
+    return {**new, **kept, **summarise(values, unstable), "rounds": int(earlier.get("rounds", 1)) + 1}
+
+
 def summarise(values: list[float], unstable: float) -> dict[str, Any]:
     """Minimum, median, spread; ``unstable`` when the interquartile range is too wide for a claim."""
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")

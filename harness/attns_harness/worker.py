@@ -126,7 +126,7 @@ class Worker:
 
     def _cell(self, task: Task) -> Report:
         cell = task.cell
-        problem = self._problem(cell.problem)
+        problem = self._problem(_timed_problem(task) if task.timing is not None else cell.problem)
         trained, facts = self._corrector(task)
         solver = self._solver(cell, trained)
         reason = solver.supports(problem, cell.control)
@@ -139,7 +139,8 @@ class Worker:
         check_solution(solution, problem)
         if task.timing is not None:
             timing = sample(prepared, task.timing)
-            return Report(outcome=Outcome(state="ok", timing={**timing, "first_call_s": first_call_s}))
+            timing |= {"first_call_s": first_call_s, "timed_trajectories": problem.n}
+            return Report(outcome=Outcome(state="ok", timing=timing))
         reference = self._kept_or(("reference", _reference_id(task)), lambda: self._read_reference(task))
         outcome = measure(problem, solution, reference, self.registry.all("metric"))
         order = self.registry.method(cell.method).order if cell.method is not None else None
@@ -190,6 +191,13 @@ class Worker:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
+
+
+def _timed_problem(task: Task) -> ProblemSpec:
+    """The cell's problem with the ensemble that is timed."""
+    assert task.timing is not None
+    n = task.timing.n_trajectories
+    return task.cell.problem if n is None else replace(task.cell.problem, n_trajectories=n)
 
 
 def check_solution(solution: Any, problem: Problem) -> None:

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pyperf
 import pytest
+from attns_harness.analysis.table import prepare
 from attns_harness.matrix import Timing
+from attns_harness.store import read_store
+from attns_harness.tables import read_results, read_samples
 from attns_harness.timing import sample, summarise, write_pyperf
+from runs import run
+from synthetic_runs import RK4
+from synthetic_runs import table as synthetic_table
 
 
 def test_short_calls_are_looped_and_long_ones_stop_at_the_minimum() -> None:
@@ -55,3 +61,52 @@ def test_pyperf_reads_checks_and_compares_our_files(tmp_path: Path) -> None:
 def test_nothing_timed_writes_no_file(tmp_path: Path) -> None:
     assert write_pyperf(tmp_path / "none.json", [], {}) == 0
     assert not (tmp_path / "none.json").exists()
+
+
+ROUNDS = """
+name = "rounds"
+[timing]
+n_trajectories = 64
+rounds = {rounds}
+seeds = [1]
+budget_s = 0.01
+min_samples = 2
+[[block]]
+equations = [{{ name = "lotka-volterra", t_end = 2.0, save_every = 0.5, n_trajectories = 4 }}]
+methods = ["rk4"]
+backends = ["numpy"]
+dts = [0.25, 0.125]
+seeds = [0, 1]
+"""
+
+
+def test_a_timed_ensemble_of_its_own_in_rounds_on_one_seed(tmp_path: Path) -> None:
+    first = run(ROUNDS.format(rounds=1), tmp_path / "run")
+    assert first.timed == 2
+    second = run(ROUNDS.format(rounds=3), tmp_path / "run")
+    assert second.executed == 0
+    results = read_results(tmp_path / "run")
+    timed = results[results["seed"] == 1]
+    assert (timed["timed_trajectories"] == 64).all()
+    assert (timed["n_trajectories"] == 4).all()
+    samples = read_samples(tmp_path / "run")
+    store = read_store(tmp_path / "run")
+    assert {t["rounds"] for t in store.timings().values()} == {3}
+    store.close()
+    for row in timed.itertuples():
+        assert row.time_samples == len(samples[row.cell_id]) >= 6
+        assert row.time_min_s == pytest.approx(min(samples[row.cell_id]))
+    assert results.loc[results["seed"] == 0, "time_min_s"].isna().all()
+    table = prepare(results)
+    own = (timed["time_min_s"] / 64).to_list()
+    for seed in (0, 1):
+        shared = table.loc[table["seed"] == seed, "time_per_trajectory_s"]
+        assert shared.to_list() == pytest.approx(own)
+
+
+def test_a_failed_timing_borrows_nothing() -> None:
+    rows = synthetic_table(solvers=(RK4,), equations=("spring-chain",), dts=(0.1,), seeds=(0, 1))
+    rows["timing_reason"] = [None, "timeout: 120 s"]
+    rows.loc[1, "time_min_s"] = None
+    times = prepare(rows)["time_per_trajectory_s"]
+    assert times.notna().to_list() == [True, False]

@@ -140,7 +140,11 @@ def _simple_baselines(learned: Frame, registry: Any) -> Check:
 
 def _equal_settings(table: Frame) -> Check:
     name = "Are precision, backend, threads, ensemble and saving equal for all solvers of a problem?"
-    columns = [c for c in ("dtype", "backend", "threads", "n_trajectories", "save_every", "cpu") if c in table]
+    columns = [
+        c
+        for c in ("dtype", "backend", "threads", "n_trajectories", "timed_trajectories", "save_every", "cpu")
+        if c in table
+    ]
     differing = []
     for problem, rows in table[table["ok"] & ~table["third_party"]].groupby("problem"):
         for column in columns:
@@ -220,11 +224,11 @@ def _timed(table: Frame) -> Check:
     rows = table[table["ok"]]
     if rows.empty:
         return Check(name, None, "No cell finished.")
-    bad = rows[rows["time_min_s"].isna()]
+    bad = rows[rows["time_per_trajectory_s"].isna()]
     return _result(
         name,
         bad["cell_id"],
-        "Every finished cell has timings.",
+        "Every finished cell has timings, its own or those of the cell that differs in the seed alone.",
         "These cells were not timed; comparisons of time leave them out, comparisons of operations do not.",
     )
 

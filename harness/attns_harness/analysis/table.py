@@ -32,6 +32,8 @@ NUMBERS = (
     "error_l2_scaled",
     "error_linf_scaled",
     "error_p99",
+    "error_p99_scaled",
+    "timed_trajectories",
     "rollout_mse",
     "valid_prediction_time",
 )
@@ -59,7 +61,7 @@ def prepare(table: Frame) -> Frame:
 
     Adds ``problem``, ``series``, ``learned``, ``third_party`` (a black box), ``adaptive``, ``control``
     (``dt`` or ``rtol``), ``ok`` and ``time_per_trajectory_s`` (seconds, the minimum over repeats divided
-    by the number of trajectories).
+    by the number of timed trajectories; rows that differ in the seed alone share it where not all are timed).
     Infinite numbers become missing: a measure is finite or absent.
     """
     table = table.copy().reset_index(drop=True)
@@ -76,9 +78,24 @@ def prepare(table: Frame) -> Frame:
     table["adaptive"] = table["rtol"].notna() & table["dt"].isna()
     table["control"] = table["dt"].where(table["dt"].notna(), table["rtol"])
     table["ok"] = table["state"] == "ok"
-    table["time_per_trajectory_s"] = table["time_min_s"] / table["n_trajectories"].fillna(1.0)
+    ensemble = table["timed_trajectories"].fillna(table["n_trajectories"]).fillna(1.0)
+    table["time_per_trajectory_s"] = table["time_min_s"] / ensemble
     table["series"] = _series(table)
+    table["time_per_trajectory_s"] = _shared_times(table)
     return table
+
+
+def _shared_times(table: Frame) -> Column:
+    """Times per trajectory, a missing one taken from the cells that differ in the seed alone.
+
+    A cell whose own timing failed stays without.
+    """
+    times = table["time_per_trajectory_s"]
+    same = ["problem", "series", "control", "adaptive", "n_trajectories", "save_every"]
+    keys = [table[c] for c in same if c in table]
+    shared = times.groupby(keys, dropna=False).transform("min")
+    tried = table["timing_reason"].notna() if "timing_reason" in table else False
+    return times.where(times.notna() | tried, shared)
 
 
 def _problems(table: Frame) -> Column:

@@ -32,6 +32,7 @@ ERRORS = {
     "error_l2_scaled": "error, l2, component-scaled",
     "error_final_scaled": "error at the end, component-scaled",
     "error_linf_scaled": "error, l-infinity, component-scaled",
+    "error_p99_scaled": "error, l2, component-scaled, 99th percentile over trajectories",
     "error_l2_rel": "error, l2, relative",
     "error_final_rel": "error at the end, relative",
     "error_linf_rel": "error, l-infinity, relative",

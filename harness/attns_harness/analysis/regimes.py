@@ -1,0 +1,242 @@
+"""Regimes: where a learned step wins over the fastest classical solver at equal delivered error, and where not.
+
+Both sides deliver the same error in two senses. In root mean square the classical solver is read at
+the level itself, while the learned cell must stay below it with every training seed, so what it
+delivers beyond the level counts for nothing. In the 99th percentile over trajectories the classical
+solver must reach what the learned cell delivers. The verdict rests on the smaller of the two ratios.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from attns_harness.analysis.crossing import fastest
+from attns_harness.analysis.equal_error import classical_besides, of_seed
+from attns_harness.analysis.frames import Frame, pd
+from attns_harness.analysis.intervals import Interval, geometric_interval, mean_interval
+from attns_harness.analysis.work_precision import Curve, WorkPrecisionSet
+from attns_harness.matrix import Regime
+
+RMS, TAIL = "error_l2_scaled", "error_p99_scaled"
+TIE = 1.1
+"""Ratios within this factor of 1 are ties: repeated timings of one kernel differ by as much."""
+
+COLUMNS = (
+    "regime",
+    "problem",
+    "error",
+    "verdict",
+    "ratio",
+    "low",
+    "high",
+    "ratio_p99",
+    "target",
+    "met",
+    "learned",
+    "dt",
+    "learned_ns",
+    "learned_error",
+    "learned_p99",
+    "learned_max",
+    "classical",
+    "classical_ns",
+    "polynomial_ratio",
+    "break_even",
+    "training_s",
+    "evaluation_ns",
+    "evaluations_per_step",
+    "bar",
+    "seeds",
+)
+
+
+@final
+@dataclass(frozen=True)
+class _Candidate:
+    """One learned series at one step: a cell per seed."""
+
+    series: str
+    control: float
+    rows: Frame
+
+    @property
+    def seconds(self) -> float:
+        return float(self.rows["time_per_trajectory_s"].min())
+
+    @property
+    def training(self) -> float:
+        return float((self.rows["train_seconds"] + self.rows["data_seconds"]).mean())
+
+    def delivers(self, level: float) -> bool:
+        """Whether every seed finished, was timed and stays below the level."""
+        rows = self.rows
+        return bool(rows["ok"].all() and rows["time_per_trajectory_s"].notna().all() and (rows[RMS] <= level).all())
+
+
+def regimes(points: WorkPrecisionSet, wanted: Sequence[Regime], polynomials: Iterable[str] = ()) -> Frame:
+    """One row per regime, level and bar.
+
+    Parameters
+    ----------
+    polynomials : iterable of str
+        Correctors that are least squares on monomials; they are listed beside the learned ones and never
+        count as such.
+
+    Returns
+    -------
+    DataFrame
+        ``ratio`` is the time of the fastest classical solver (or of ``bar``) over the learned one's at
+        equal RMS, geometric mean over seeds with its 95 % interval, ``ratio_p99`` the same at equal 99th
+        percentile. ``verdict``: ``win``, ``tie`` or ``loss`` by the smaller of them; ``not reached`` (a
+        loss) where no learned cell delivers the error with every seed; ``classical does not reach it``.
+        ``evaluation_ns`` is the classical time per evaluation of the right-hand side, linear algebra
+        included, ``evaluations_per_step`` how many of them one learned step replaces.
+    """
+    rows: list[dict[str, Any]] = []
+    for regime in wanted:
+        for problem in _problems(points.table, regime):
+            table = points.table[points.table["problem"] == problem]
+            found = _candidates(table[table["learned"]])
+            simple = [c for c in found if c.rows["corrector"].iloc[0] in set(polynomials)]
+            learned = [c for c in found if c not in simple]
+            for level in regime.levels:
+                for bar, target in ((None, regime.target), *regime.bars.items()):
+                    compared = _compare(points, problem, learned, simple, level, bar)
+                    row = {"regime": regime.name, "problem": problem, "error": level, "target": target, **compared}
+                    row["met"] = _met(row, target, regime.break_even if bar is None else None)
+                    rows.append(row)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _problems(table: Frame, regime: Regime) -> list[str]:
+    """Names of the problems a regime is about: one, or none in a run that left it out."""
+    from attns_harness.cells import params_label
+
+    label = params_label({k: tuple(v) if isinstance(v, list) else v for k, v in regime.params.items()})
+    mine = (table["equation"] == regime.equation) & (table["params"] == (label or ""))
+    if regime.t_end is not None:
+        mine &= np.isclose(table["t_end"], regime.t_end)
+    return sorted(table.loc[mine, "problem"].unique())
+
+
+def _candidates(rows: Frame) -> list[_Candidate]:
+    grouped = rows.groupby(["series", "control"], sort=True)
+    return [_Candidate(str(series), float(control), group) for (series, control), group in grouped]
+
+
+def _compare(
+    points: WorkPrecisionSet,
+    problem: str,
+    learned: list[_Candidate],
+    simple: list[_Candidate],
+    level: float,
+    bar: str | None,
+) -> dict[str, Any]:
+    curves = {
+        error: {
+            name: points.curve(problem, name, error=error, cost="time")
+            for name in points.series(problem)
+            if bar is None or name == bar
+        }
+        for error in (RMS, TAIL)
+    }
+    classical = {error: classical_besides("", found) for error, found in curves.items()}
+    row: dict[str, Any] = {"bar": bar or "fastest classical", "verdict": "not reached"}
+    best: tuple[float, dict[str, Any]] | None = None
+    for candidate in learned:
+        if candidate.delivers(level):
+            measured = _measured(points, problem, candidate, classical, level)
+            score = min(measured["ratio"], measured["ratio_p99"])
+            # A bar that nothing reaches is no reason to prefer one cell over another: the cheapest counts.
+            score = score if np.isfinite(score) else -candidate.seconds
+            if best is None or score > best[0]:
+                best = (score, measured)
+    polynomial = [_ratio(classical[RMS], candidate, level).value for candidate in simple if candidate.delivers(level)]
+    row["polynomial_ratio"] = max(polynomial, default=float("nan"))
+    if best is None:
+        names = [fastest(of_seed(classical[RMS], seed), level) for seed in _seeds(classical[RMS])]
+        reached = [(name, reading.value) for name, reading in names if reading.reached]
+        if reached:
+            row |= {"classical": Counter(n for n, _ in reached).most_common(1)[0][0]}
+            row |= {"classical_ns": 1e9 * geometric_interval([v for _, v in reached]).value}
+        return row
+    return row | best[1]
+
+
+def _seeds(classical: dict[str, Curve]) -> list[float]:
+    return sorted({float(s) for curve in classical.values() for s in curve.seed})
+
+
+def _measured(
+    points: WorkPrecisionSet,
+    problem: str,
+    candidate: _Candidate,
+    classical: dict[str, dict[str, Curve]],
+    level: float,
+) -> dict[str, Any]:
+    own, rows = candidate.seconds, candidate.rows
+    row: dict[str, Any] = {
+        "learned": candidate.series,
+        "dt": candidate.control,
+        "learned_ns": 1e9 * own,
+        "learned_error": float(rows[RMS].max()),
+        "learned_p99": float(rows[TAIL].max()),
+        "learned_max": float(rows["error_linf_scaled"].max()),
+        "training_s": candidate.training,
+        "seeds": int(rows["seed"].nunique()),
+    }
+    equal = _ratio(classical[RMS], candidate, level)
+    tail = _ratio(classical[TAIL], candidate, None)
+    row |= {"ratio": equal.value, "low": equal.low, "high": equal.high, "ratio_p99": tail.value}
+    if not np.isfinite(equal.value):
+        return row | {"verdict": "classical does not reach it"}
+    names, times = _fastest(classical[RMS], candidate, level)
+    name = Counter(names).most_common(1)[0][0]
+    row |= {"classical": name, "classical_ns": 1e9 * geometric_interval(times).value}
+    row |= _work(points.table, problem, name, float(row["classical_ns"]), rows)
+    saved = mean_interval([t - own for t in times]).value
+    row["break_even"] = candidate.training / saved if saved > 0 else float("inf")
+    bounds = [b for b in (equal.value, equal.low, tail.value) if b is not None and np.isfinite(b)]
+    least, most = min(bounds), max(b for b in (equal.value, equal.high) if b is not None)
+    verdict = "win" if least > TIE else "loss" if most < 1 / TIE else "tie"
+    return row | {"verdict": verdict}
+
+
+def _fastest(classical: dict[str, Curve], candidate: _Candidate, level: float | None) -> tuple[list[str], list[float]]:
+    """The fastest classical solver per seed, and its seconds; at the candidate's own 99th percentile without level."""
+    names, times = [], []
+    for seed, error in zip(candidate.rows["seed"], candidate.rows[TAIL], strict=True):
+        name, reading = fastest(of_seed(classical, float(seed)), float(error) if level is None else level)
+        if reading.reached:
+            names.append(name)
+            times.append(reading.value)
+    return names, times
+
+
+def _ratio(classical: dict[str, Curve], candidate: _Candidate, level: float | None) -> Interval:
+    _, times = _fastest(classical, candidate, level)
+    if len(times) < len(candidate.rows):
+        return Interval(float("nan"), None, None, 0)
+    return geometric_interval([t / candidate.seconds for t in times])
+
+
+def _work(table: Frame, problem: str, series: str, nanoseconds: float, learned: Frame) -> dict[str, float]:
+    """What an evaluation costs the classical solver, and how many of them a learned step stands for."""
+    rows = table[(table["problem"] == problem) & (table["series"] == series) & table["nfe"].notna()]
+    per_evaluation = float((1e9 * rows["time_per_trajectory_s"] / rows["nfe"]).median())
+    steps = float(learned["n_steps"].mean())
+    return {"evaluation_ns": per_evaluation, "evaluations_per_step": nanoseconds / per_evaluation / steps}
+
+
+def _met(row: dict[str, Any], target: float | None, most: float | None) -> str:
+    """Whether the target is met by both ratios, and the break-even by the training."""
+    if target is None:
+        return ""
+    if row["verdict"] in ("not reached", "classical does not reach it"):
+        return "no" if row["verdict"] == "not reached" else "undecided"
+    fast = min(row["ratio"], row["ratio_p99"]) >= target
+    cheap = most is None or row["break_even"] <= most
+    return "yes" if fast and cheap else "no" if not fast else "ratio yes, break-even no"
