@@ -215,7 +215,7 @@ class Coordinator:
             kind="accuracy",
             label=planned.cell.label,
             cell=planned.cell,
-            deadline_s=self._matrix.limits.deadline_s,
+            deadline_s=self._plan.deadlines[planned.point],
             artefact=planned.weights or "",
             needs={name: self._files[name] for name in planned.needs},
         )

@@ -23,6 +23,11 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_min_length=1)
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name in a matrix stands for all registered names of its shape."""
+    return any(c in name for c in "*?[")
+
+
 def _named(value: Any) -> Any:
     """A bare name serves where a table with a name is expected."""
     return {"name": value} if isinstance(value, str) else value
@@ -32,14 +37,15 @@ def _named(value: Any) -> Any:
 class EquationAxis(_Strict):
     """One equation with everything that turns it into a problem.
 
-    ``dts`` are fixed steps; ``dt_factors`` multiply the equation's coarsest good step. Both default to
-    the block's, and these to the equation's own list.
+    ``name`` may be a pattern. ``dts`` are fixed steps; ``dt_factors`` multiply the equation's coarsest
+    good step. Both default to the block's, and these to the equation's own list; ``n_trajectories`` to
+    the block's.
     """
 
     name: str
     params: dict[str, float | int | list[float]] = {}
     t_end: Positive | None = None
-    n_trajectories: Count = 64
+    n_trajectories: Count | None = None
     save_every: Positive | None = None
     dts: list[Positive] | None = None
     dt_factors: list[Positive] | None = None
@@ -67,14 +73,17 @@ class Block(_Strict):
     """A cross product of axes.
 
     ``methods`` run on every backend with every corrector; ``solvers`` are black boxes with neither.
-    ``"*"`` stands for every registered method. ``rtols`` add adaptive runs; with ``rtols`` alone no
-    fixed steps are run.
+    Names of equations, methods and solvers may be patterns: ``"*"`` stands for everything registered,
+    ``"scipy-*"`` for what begins so; an equation that is also given by name is left out of a pattern.
+    ``rtols`` add adaptive runs; with ``rtols`` alone no fixed steps are run. ``deadline_s`` takes the
+    place of the matrix's; of a cell in several blocks the longest holds.
     """
 
     name: str = ""
     equations: Annotated[list[Equations], Field(min_length=1)]
     methods: list[str] = []
     solvers: list[str] = []
+    n_trajectories: Count = 64
     correctors: Annotated[list[Choices], Field(min_length=1)] = [Choice(name="none")]
     recipes: list[Choices] = []
     train_trajectories: list[Count] = []
@@ -85,6 +94,7 @@ class Block(_Strict):
     dts: list[Positive] | None = None
     dt_factors: list[Positive] | None = None
     rtols: list[Positive] = []
+    deadline_s: Positive | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
 
     @model_validator(mode="after")

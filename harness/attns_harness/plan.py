@@ -1,6 +1,7 @@
 """Plans: a matrix expanded into cells and the artefacts they need."""
 
-from collections.abc import Iterator
+import fnmatch
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any, final
@@ -15,7 +16,7 @@ from attns_core.problem import Problem
 from attns_core.registry import Registry
 from attns_harness.cells import Cell, ProblemSpec, Spec, Training
 from attns_harness.fingerprint import Fingerprints
-from attns_harness.matrix import Block, Choice, EquationAxis, Matrix
+from attns_harness.matrix import Block, Choice, EquationAxis, Matrix, is_pattern
 
 NO_CORRECTOR = "none"
 DEFAULT_RECIPE = "lsq"
@@ -61,10 +62,11 @@ class PlannedCell:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All cells in the order of the tables, and all artefacts by id."""
+    """All cells in the order of the tables, all artefacts by id, and deadlines in seconds by point."""
 
     cells: tuple[PlannedCell, ...]
     artefacts: dict[str, Artefact]
+    deadlines: dict[str, float]
 
 
 def make_plan(matrix: Matrix, registry: Registry) -> Plan:
@@ -77,10 +79,13 @@ def make_plan(matrix: Matrix, registry: Registry) -> Plan:
     """
     fingerprints = Fingerprints(registry)
     unique: dict[str, Cell] = {}
+    deadlines: dict[str, float] = {}
     for number, block in enumerate(matrix.block):
         try:
             for cell in _expand(block, registry):
-                unique.setdefault(cell.point, cell)
+                point, deadline = cell.point, block.deadline_s or matrix.limits.deadline_s
+                unique.setdefault(point, cell)
+                deadlines[point] = max(deadline, deadlines.get(point, 0.0))
         except AttnsError as error:
             where = f"block {block.name!r}" if block.name else f"block[{number}]"
             raise AttnsError(f"{where}: {error}") from error
@@ -89,7 +94,7 @@ def make_plan(matrix: Matrix, registry: Registry) -> Plan:
         _name(cell, point, fingerprints, artefacts)
         for point, cell in sorted(unique.items(), key=lambda item: item[1].sort_key())
     ]
-    return Plan(cells=tuple(cells), artefacts=artefacts)
+    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines)
 
 
 def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[str, Artefact]) -> PlannedCell:
@@ -108,20 +113,41 @@ def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[st
 
 
 def _expand(block: Block, registry: Registry) -> Iterator[Cell]:
-    methods = registry.names("method") if "*" in block.methods else block.methods
-    for kind, names in (("method", methods), ("solver", block.solvers), ("backend", block.backends)):
-        for name in names:
-            registry.get(kind, name)
+    methods, solvers = _names("method", block.methods, registry), _names("solver", block.solvers, registry)
+    for name in block.backends:
+        registry.get("backend", name)
     trainings = list(_trainings(block, registry))
-    for axis, seed in product(block.equations, block.seeds):
-        problem, equation = _problem(axis, seed, registry)
+    for axis, seed in product(_equations(block, registry), block.seeds):
+        problem, equation = _problem(axis, block, seed, registry)
         steps = _steps(axis, block, equation, problem)
         for dt, rtol in [*((dt, None) for dt in steps), *((None, rtol) for rtol in block.rtols)]:
             base = Cell(problem=problem, dt=dt, rtol=rtol)
-            for name in block.solvers:
+            for name in solvers:
                 yield replace(base, solver=name)
             for method, backend, dtype, training in product(methods, block.backends, block.dtypes, trainings):
                 yield replace(base, method=method, backend=backend, dtype=dtype, training=training)
+
+
+def _names(kind: str, asked: Iterable[str], registry: Registry) -> list[str]:
+    """Registered names, patterns expanded, in the order asked for and each once."""
+    found: dict[str, None] = {}
+    for name in asked:
+        matching = fnmatch.filter(registry.names(kind), name) if is_pattern(name) else [name]
+        if not matching:
+            raise AttnsError(f"no registered {kind} matches {name!r}; see: attns list {kind}s")
+        for one in matching:
+            registry.get(kind, one)
+            found[one] = None
+    return list(found)
+
+
+def _equations(block: Block, registry: Registry) -> Iterator[EquationAxis]:
+    """The block's equations; a pattern stands for those that the block does not also name."""
+    named = {axis.name for axis in block.equations}
+    for axis in block.equations:
+        for name in _names("equation", [axis.name], registry):
+            if name == axis.name or name not in named:
+                yield axis.model_copy(update={"name": name})
 
 
 def _trainings(block: Block, registry: Registry) -> Iterator[Training | None]:
@@ -157,7 +183,7 @@ def _default_recipe(registry: Registry) -> str:
     return DEFAULT_RECIPE
 
 
-def _problem(axis: EquationAxis, seed: int, registry: Registry) -> tuple[ProblemSpec, Equation]:
+def _problem(axis: EquationAxis, block: Block, seed: int, registry: Registry) -> tuple[ProblemSpec, Equation]:
     equation: Equation = registry.equation(axis.name, **axis.params)
     every = equation.dts[0] if axis.save_every is None else axis.save_every
     problem = ProblemSpec(
@@ -165,7 +191,7 @@ def _problem(axis: EquationAxis, seed: int, registry: Registry) -> tuple[Problem
         params={k: tuple(v) if isinstance(v, list) else v for k, v in axis.params.items()},
         t_end=float(equation.t_end if axis.t_end is None else axis.t_end),
         save_every=float(every),
-        n_trajectories=axis.n_trajectories,
+        n_trajectories=axis.n_trajectories or block.n_trajectories,
         seed=seed,
     )
     return problem, equation

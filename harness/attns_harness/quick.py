@@ -1,7 +1,10 @@
 """``--quick``: a rehearsal of a study, small enough to wait for."""
 
+import fnmatch
+from typing import Any
+
 from attns_core.errors import AttnsError
-from attns_harness.matrix import Block, Matrix, MatrixFile, Quick
+from attns_harness.matrix import Block, Matrix, MatrixFile, Quick, is_pattern
 
 _AXES = ("methods", "solvers", "train_trajectories", "noise", "seeds")
 
@@ -35,13 +38,22 @@ def _reduced(block: Block, kept: Quick) -> Block | None:
         wanted, given = getattr(kept, axis), getattr(block, axis)
         if not wanted or not given:
             continue
-        shared = [value for value in given if value in wanted]
+        shared = _shared(given, wanted)
         if not shared:
             return None
         changes[axis] = shared
     if kept.n_trajectories is not None:
         fewer = kept.n_trajectories
+        changes["n_trajectories"] = min(block.n_trajectories, fewer)
         changes["equations"] = [
-            e.model_copy(update={"n_trajectories": min(e.n_trajectories, fewer)}) for e in block.equations
+            e.model_copy(update={"n_trajectories": e.n_trajectories and min(e.n_trajectories, fewer)})
+            for e in block.equations
         ]
     return block.model_copy(update=changes)
+
+
+def _shared(given: list[Any], wanted: list[Any]) -> list[Any]:
+    """Values on both sides; a pattern in the block covers the names that ``[quick]`` keeps of it."""
+    patterns = [v for v in given if isinstance(v, str) and is_pattern(v)]
+    covered = [v for v in wanted if v not in given and any(fnmatch.fnmatchcase(str(v), p) for p in patterns)]
+    return [v for v in given if v in wanted] + covered

@@ -81,6 +81,35 @@ def test_everything_that_decides_the_outcome_changes_the_id(registry: Registry) 
         seen |= ids
 
 
+def test_patterns_stand_for_what_is_registered(registry: Registry) -> None:
+    text = """
+    name = "all"
+    [[block]]
+    equations = ["lorenz-*", { name = "lorenz-63", n_trajectories = 2, t_end = 2 }]
+    methods = ["rk3*", "rk4"]
+    n_trajectories = 5
+    """
+    cells = [p.cell for p in plan(text, registry).cells]
+    assert {c.method for c in cells} == {"rk3", "rk38", "rk4"}
+    assert {(c.problem.equation, c.problem.n_trajectories) for c in cells} == {("lorenz-63", 2), ("lorenz-96", 5)}
+    everything = plan(text.replace('"rk3*", "rk4"', '"*"').replace('"lorenz-*"', '"*"'), registry)
+    assert {p.cell.method for p in everything.cells} == set(registry.names("method"))
+    assert {p.cell.problem.equation for p in everything.cells} == set(registry.names("equation"))
+    with pytest.raises(AttnsError, match=r"block\[0\]: no registered equation matches 'lorentz-\*'; see: attns list"):
+        plan(text.replace("lorenz-*", "lorentz-*"), registry)
+    rehearsed = quick(parse_matrix(text + '\n[quick]\nmethods = ["rk38", "euler"]\nn_trajectories = 3\n'))
+    kept = [p.cell for p in make_plan(rehearsed.matrix, registry).cells]
+    assert {(c.method, c.problem.n_trajectories) for c in kept} == {("rk38", 2), ("rk38", 3)}
+
+
+def test_the_longest_deadline_of_the_blocks_holds(registry: Registry) -> None:
+    block = BLOCK[BLOCK.index("[[block]]") :]
+    made = plan(BLOCK + "deadline_s = 5\n" + block.replace('"rk4"', '"heun"') + "deadline_s = 90\n", registry)
+    found = {p.cell.method: made.deadlines[p.point] for p in made.cells}
+    assert found == {"euler": 90, "rk4": 5, "heun": 90}
+    assert set(plan(BLOCK, registry).deadlines.values()) == {60}
+
+
 def test_cells_survive_json(registry: Registry) -> None:
     text = BLOCK + 'correctors = [{ name = "attns", width = 8 }]\ntrain_trajectories = [3]\nnoise = [0.1]\n'
     for planned in plan(text, registry).cells:
@@ -185,7 +214,7 @@ methods = ["rk4"]
 def test_quick_keeps_what_the_matrix_names() -> None:
     matrix = quick(parse_matrix(QUICK)).matrix
     assert matrix.name == "study-quick"
-    assert [(b.name, b.seeds, b.equations[0].n_trajectories) for b in matrix.block] == [("kept", [0], 4)]
+    assert [(b.name, b.seeds, b.n_trajectories) for b in matrix.block] == [("kept", [0], 4)]
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ import numpy as np
 from attns_core import BlackBoxSolver, Citation, FixedStep, Problem, Solution
 from attns_core.black_box import NOT_COUNTED
 from attns_core.control import StepControl
+from attns_core.identity import content_hash
 from attns_interop.jax_maths import in_double
-from attns_interop.library import missing
+from attns_interop.library import Recent, missing
 
-_MOST_STEPS = 100_000  # memory for the step count is not the limit, waiting for one lost trajectory is
+_COMPILED = Recent[Callable[..., Any]](8)
 
 
 @final
@@ -33,55 +34,64 @@ class DiffraxMethod:
         return missing("diffrax", "diffrax")
 
     def prepare(self, problem: Problem, control: StepControl) -> Callable[[], Solution]:
-        import diffrax
-        import jax
-
-        f, t_save = problem.rhs("jax"), problem.t_save
-        solver = getattr(diffrax, self.solver)()
+        t_save = problem.t_save
         if isinstance(control, FixedStep):
             counts = problem.steps_per_save(control)
             pieces = [np.linspace(t_save[i], t_save[i + 1], int(n) + 1)[1:] for i, n in enumerate(counts)]
-            grid = np.concatenate([t_save[:1], *pieces])
-            limit, dt0 = len(grid), None
+            stepping = np.concatenate([t_save[:1], *pieces])
+            most_steps = len(stepping)
         else:
-            grid, limit, dt0 = None, min(control.max_steps, _MOST_STEPS), None
-
-        def one(y0: Any, times: Any) -> Any:
-            import jax.numpy as jnp
-
-            stepping: Any
-            if isinstance(control, FixedStep):
-                stepping = diffrax.StepTo(ts=jnp.asarray(grid))
-            else:
-                stepping = diffrax.PIDController(rtol=control.rtol, atol=control.atol)
-            found = diffrax.diffeqsolve(
-                diffrax.ODETerm(lambda t, y, args: f(t, y)),
-                solver,
-                t0=times[0],
-                t1=times[-1],
-                dt0=dt0,
-                y0=y0,
-                saveat=diffrax.SaveAt(ts=times),
-                stepsize_controller=stepping,
-                max_steps=limit,
-                throw=False,
-            )
-            return found.ys, found.stats["num_accepted_steps"], found.stats["num_rejected_steps"]
-
-        run = jax.jit(jax.vmap(one, in_axes=(1, None)))
+            stepping, most_steps = np.array([control.rtol, control.atol]), control.max_steps
+        fixed = isinstance(control, FixedStep)
+        key = (content_hash(problem.equation.identity()), self.solver, fixed, most_steps)
+        run = _COMPILED.get(key, lambda: _compiled(problem, self.solver, fixed=fixed, most_steps=most_steps))
 
         @in_double
         def solve() -> Solution:
-            ys, accepted, rejected = run(jax.numpy.asarray(problem.u0), jax.numpy.asarray(t_save))
-            u = np.moveaxis(np.asarray(ys), 0, 2).copy()
+            import jax.numpy as jnp
+
+            found = run(jnp.asarray(problem.u0), jnp.asarray(t_save), jnp.asarray(stepping))
+            ys, accepted, rejected, exhausted, failed = (np.asarray(part) for part in found)
+            u = np.moveaxis(ys, 0, 2).copy()
             u[0] = problem.u0
             u[~np.isfinite(u)] = np.nan  # times that were not reached are filled with infinity
-            return Solution(
-                t=t_save, u=u, n_steps=np.asarray(accepted), n_rejected=np.asarray(rejected), nfe=NOT_COUNTED
-            )
+            message = f"gave up after {most_steps} steps" if exhausted.any() else ""
+            if (failed & ~exhausted).any():
+                message = "; ".join(part for part in (message, "a step failed") if part)
+            return Solution(t=t_save, u=u, n_steps=accepted, n_rejected=rejected, nfe=NOT_COUNTED, message=message)
 
         solve()
         return solve
+
+
+def _compiled(problem: Problem, name: str, *, fixed: bool, most_steps: int) -> Callable[..., Any]:
+    """A batched solve; tolerances or the grid of steps are its last argument, so that all share the code."""
+    import diffrax
+    import jax
+
+    f, solver = problem.rhs("jax"), getattr(diffrax, name)()
+
+    def one(y0: Any, times: Any, stepping: Any) -> Any:
+        controller: Any = (
+            diffrax.StepTo(ts=stepping) if fixed else diffrax.PIDController(rtol=stepping[0], atol=stepping[1])
+        )
+        found = diffrax.diffeqsolve(
+            diffrax.ODETerm(lambda t, y, args: f(t, y)),
+            solver,
+            t0=times[0],
+            t1=times[-1],
+            dt0=None,
+            y0=y0,
+            saveat=diffrax.SaveAt(ts=times),
+            stepsize_controller=controller,
+            max_steps=most_steps,
+            throw=False,
+        )
+        exhausted = found.result == diffrax.RESULTS.max_steps_reached
+        failed = ~diffrax.is_okay(found.result)
+        return found.ys, found.stats["num_accepted_steps"], found.stats["num_rejected_steps"], exhausted, failed
+
+    return jax.jit(jax.vmap(one, in_axes=(1, None, None)))
 
 
 _KIDGER = Citation(

@@ -7,7 +7,6 @@ that use them are refused; one integrator object holds state, so it is reset for
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, final
 
 import numpy as np
@@ -15,8 +14,10 @@ import numpy as np
 from attns_core import Adaptive, BlackBoxSolver, Citation, Problem, Solution
 from attns_core.black_box import NOT_COUNTED
 from attns_core.identity import content_hash
+from attns_interop.library import Recent
 
 _COMPACT = 12  # components from which on unrolled code compiles for too long
+_INTEGRATORS = Recent[Any](16)
 
 
 @final
@@ -32,7 +33,8 @@ class HeyokaTaylor:
         return None
 
     def prepare(self, problem: Problem, control: Adaptive) -> Callable[[], Solution]:
-        integrator = _compiled(content_hash([problem.equation.identity(), control.rtol]), _Uncounted(problem, control))
+        key = content_hash([problem.equation.identity(), control.rtol])
+        integrator = _INTEGRATORS.get(key, lambda: _compiled(problem, control.rtol))
 
         def solve() -> Solution:
             u = np.full((problem.t_save.size, *problem.u0.shape), np.nan)
@@ -50,30 +52,14 @@ class HeyokaTaylor:
         return solve
 
 
-@final
-class _Uncounted:
-    """Carries what is compiled through the cache without being part of the key."""
-
-    def __init__(self, problem: Problem, control: Adaptive) -> None:
-        self.problem, self.control = problem, control
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Uncounted)
-
-
-@lru_cache(maxsize=16)
-def _compiled(_key: str, what: _Uncounted) -> Any:
+def _compiled(problem: Problem, tolerance: float) -> Any:
     import heyoka
 
-    problem = what.problem
     return heyoka.taylor_adaptive(
         problem.rhs("heyoka"),
         state=[1.0] * problem.equation.dim,
         time=problem.t0,
-        tol=what.control.rtol,
+        tol=tolerance,
         compact_mode=problem.equation.dim >= _COMPACT,
     )
 

@@ -1,15 +1,18 @@
 """Every registered rival passes the conformance kit where its library is installed, and says so where not."""
 
-import tomllib
+from collections import defaultdict
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from attns_harness.matrix import load_matrix
+from attns_harness.plan import make_plan
 from attns_interop import SOLVERS
+from attns_interop.library import Recent
 
-from attns_core import AttnsError, BlackBoxSolver, Problem, build_registry, solve
+from attns_core import Adaptive, AttnsError, BlackBoxSolver, Problem, build_registry, solve
 from attns_core.testing import Context, checks_of, run_check
 from attns_core.testing.problems import OSCILLATOR
 
@@ -85,6 +88,26 @@ def test_kinks_have_no_taylor_series() -> None:
         solve(problem, BY_NAME["heyoka-taylor"], rtol=1e-6)
 
 
+def test_running_out_of_steps_is_said() -> None:
+    pytest.importorskip("diffrax", reason="diffrax is not installed")
+    problem = Problem.sample(build_registry().equation("lorenz-63"), n=2, t_end=2.0)
+    solver = BY_NAME["diffrax-tsit5"]
+    short = solver.prepare(problem, Adaptive(rtol=1e-8, atol=1e-8, max_steps=20))()
+    assert short.message == "gave up after 20 steps"
+    assert np.isnan(short.u[-1]).all()
+    enough = solver.prepare(problem, Adaptive(rtol=1e-8, atol=1e-8))()
+    assert enough.message == ""
+    assert enough.finite.all()
+
+
+def test_tolerances_share_what_is_compiled() -> None:
+    made = []
+    recent = Recent[int](2)
+    for key in "ab", "ab", "c", "ab", "d", "c":
+        recent.get(key, lambda key=key: made.append(key) or len(made))
+    assert made == ["ab", "c", "d", "c"]
+
+
 def test_all_of_them_are_registered_under_their_library() -> None:
     for solver in SOLVERS:
         assert library_of(solver.name)
@@ -93,14 +116,12 @@ def test_all_of_them_are_registered_under_their_library() -> None:
 
 
 def test_the_rivals_matrix_has_every_solver_and_every_equation() -> None:
-    matrix = tomllib.loads((Path(__file__).resolve().parents[3] / "studies" / "rivals.toml").read_text())
     registry = build_registry()
-    named = {solver for block in matrix["block"] for solver in block.get("solvers", [])}
-    assert named == set(BY_NAME)
-    for block in matrix["block"]:
-        assert set(block.get("methods", [])) <= set(registry.names("method"))
-    everywhere = [b for b in matrix["block"] if len(b["equations"]) == len(registry.names("equation"))]
-    libraries = {library_of(s) for b in everywhere for s in b["solvers"]}
-    assert libraries == set(LIBRARIES.values()) - {"jax"}
-    for block in everywhere:
-        assert sorted(e["name"] for e in block["equations"]) == registry.names("equation")
+    matrix = load_matrix(Path(__file__).resolve().parents[3] / "studies" / "rivals.toml").matrix
+    cells = [planned.cell for planned in make_plan(matrix, registry).cells]
+    assert {c.solver for c in cells if c.solver} == set(BY_NAME)
+    equations = set(registry.names("equation"))
+    met: dict[str, set[str]] = defaultdict(set)
+    for cell in cells:
+        met[library_of(cell.solver) if cell.solver else "ours"].add(cell.problem.equation)
+    assert met == dict.fromkeys([*LIBRARIES.values(), "ours"], equations)
