@@ -39,6 +39,12 @@ class HeadFit:
     ridge: Array
 
 
+def shares_weights(corrector: Corrector, dim: int) -> bool:
+    """Whether one set of weights on the values serves all ``dim`` components."""
+    many = corrector.head == "auto" and dim > _MOST_COMPONENTS
+    return corrector.values != "none" and (many or corrector.head == "shared")
+
+
 def feature_matrix(skeleton: TrainedCorrector, data: Dataset) -> Array:
     """Features at every pair, shape (N, n_features)."""
     if skeleton.exponents is not None:
@@ -67,8 +73,7 @@ def fit_heads(
     """
     if not data.held_out.any() or data.held_out.all():
         raise AttnsError(f"{data.n} pairs leave none to hold out; use more trajectories or a longer t_end")
-    many = corrector.head == "auto" and data.dim > _MOST_COMPONENTS
-    if corrector.values != "none" and (many or corrector.head == "shared"):
+    if shares_weights(corrector, data.dim):
         from attns_core.fitting.shared_head import fit_shared
 
         return fit_shared(corrector, skeleton, data, ridges)

@@ -6,7 +6,6 @@ import numpy as np
 
 from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
-from attns_core.errors import AttnsError
 
 
 def candidate_inputs(corrector: Corrector, data: Dataset) -> tuple[str, ...]:
@@ -16,20 +15,6 @@ def candidate_inputs(corrector: Corrector, data: Dataset) -> tuple[str, ...]:
     if len(data.k):
         return corrector.candidates
     return tuple(name for name in corrector.candidates if name in ("u", "S", "uS")) or ("u",)
-
-
-def refuse_reduced_heads(corrector: Corrector, recipe: str) -> None:
-    """Shared and low-rank heads are linear algebra of least squares; other recipes say so.
-
-    Raises
-    ------
-    AttnsError
-        If the corrector asks for either.
-    """
-    if corrector.values != "none" and corrector.head == "shared":
-        raise AttnsError(f"recipe {recipe!r} has no shared head; use the recipe lsq, or head='component'")
-    if corrector.rank is not None:
-        raise AttnsError(f"recipe {recipe!r} has no low-rank head; use the recipe lsq, or no rank")
 
 
 def thinned(data: Dataset, most: int, seed: int) -> Dataset:

@@ -1,6 +1,7 @@
 """Skeletons: a trained corrector whose features are set and whose heads are still to be fitted."""
 
 import math
+from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -130,6 +131,30 @@ def skeleton(corrector: Corrector, data: Dataset, name: str, *, bandwidth: float
         layers.append(_random_layer(corrector, n_in, spread, rng))
         n_in, spread = corrector.width, 1.0
     return TrainedCorrector(**shared, layers=tuple(layers))
+
+
+def project(corrector: Corrector, trained: TrainedCorrector, seed: int) -> TrainedCorrector:
+    """The skeleton with a random projection of its last layer to ``rank`` directions, for recipes that train it.
+
+    Without a rank the skeleton itself. Least squares finds the directions instead
+    (:func:`attns_core.fitting.low_rank.compress`).
+
+    Raises
+    ------
+    AttnsError
+        If the rank is not between 1 and the width, or there are no units to project.
+    """
+    rank = corrector.rank
+    if rank is None:
+        return trained
+    width = trained.layers[-1].bias.size if trained.layers else 0
+    if not 1 <= rank <= width:
+        raise AttnsError(f"corrector {corrector.name!r}: rank must lie between 1 and the width {width}, got {rank}")
+    directions = np.linalg.qr(np.random.default_rng([seed, 19]).standard_normal((width, rank)))[0]
+    layer = Layer(
+        weight=np.ascontiguousarray(directions.T), bias=np.zeros(rank), activation="identity", shape=np.empty(0)
+    )
+    return replace(trained, layers=(*trained.layers, layer))
 
 
 def _random_layer(corrector: Corrector, n_in: int, spread: float, rng: np.random.Generator) -> Layer:

@@ -15,7 +15,7 @@ from attns_core.corrector import Corrector, TrainedCorrector, activate
 from attns_core.dataset import Dataset
 from attns_core.diagnostics import slope
 from attns_core.errors import AttnsError
-from attns_core.fitting.heads import design, target_of, value_stack
+from attns_core.fitting.heads import design, shares_weights, target_of, value_stack
 from attns_core.types import Array
 
 _MOST_PARAMETERS = 2500
@@ -51,6 +51,27 @@ class _Model:
     def jobs(self) -> list[slice]:
         """Components that share a design: all of them without values, each on its own with."""
         return [slice(i, i + 1) for i in range(self.y.shape[1])] if len(self.V) else [slice(None)]
+
+
+def refuse_coupled_heads(corrector: Corrector, dim: int) -> None:
+    """Heads are eliminated component by component, so none may be shared, and one hidden layer is trained.
+
+    Raises
+    ------
+    AttnsError
+        For a shared head (one design of ``dim`` times the rows, and as many dense Jacobians) and for a
+        low-rank head (a second layer).
+    """
+    if corrector.head == "shared" and shares_weights(corrector, dim):
+        raise AttnsError(
+            "variable projection solves for the heads of each component on its own and has no shared head; "
+            "use the recipe lsq or adam, or head='component'"
+        )
+    if corrector.rank is not None:
+        raise AttnsError(
+            "variable projection trains exactly one hidden layer and a low-rank head is a second one; "
+            "use the recipe lsq or adam, or no rank"
+        )
 
 
 def train_features(

@@ -45,6 +45,17 @@ def test_a_least_squares_start_is_never_made_worse(dataset: Dataset) -> None:
     assert fit.trained.weights is not None
 
 
+@pytest.mark.parametrize("start", ["adam", "lsq"])
+def test_shared_and_low_rank_heads_are_refined(start: str, dataset: Dataset) -> None:
+    form = REGISTRY.corrector("stage-attention", width=6, input="u", head="shared", rank=2)
+    fit = RECIPE.with_options(start=start, steps=4).fit(form, dataset, seed=0)
+    assert fit.trained.weights is not None
+    assert fit.trained.weights.shape == (1 + 4 + 2, 4, 1)
+    assert min(point[2] for point in fit.curve) < 1.0
+    held = dataset.take(dataset.held_out)
+    assert held.relative_error(correction(fit.trained, held.u, held.S, held.k, held.dt)) < 0.5
+
+
 def test_an_interruption_keeps_the_best(dataset: Dataset) -> None:
     def interrupt(fraction: float, text: str) -> None:
         raise KeyboardInterrupt

@@ -194,13 +194,35 @@ def test_identity_of_a_training_changes_with_everything_that_decides_it() -> Non
     assert all(other != key() for other in others)
 
 
-def test_reduced_heads_are_refused_where_they_would_be_ignored(data: Dataset) -> None:
+@pytest.mark.parametrize("name", ["adam", "adam-lsq", "adam-published"])
+@pytest.mark.parametrize("options", [{"head": "shared"}, {"rank": 2}, {"head": "shared", "rank": 2}])
+def test_gradients_train_shared_and_low_rank_heads(name: str, options: dict[str, Any], data: Dataset) -> None:
+    form = CORRECTOR["stage-attention"].with_options(width=12, input="u")
+    fit, full = (SMALL[name].fit(form.with_options(**o), data, seed=1) for o in (options, {}))
+    weights = fit.trained.weights
+    assert weights is not None
+    assert weights.shape[2] == (1 if "head" in options else data.dim)
+    assert weights.shape[0] == (1 + data.dim + options.get("rank", 12))
+    assert fit.trained.operations < full.trained.operations
+    pairs = data.take(data.held_out)
+    error = pairs.relative_error(correction(fit.trained, pairs.u, pairs.S, pairs.k, pairs.dt))
+    assert error < (0.6 if name != "adam-published" else fit.curve[0][2])
+
+
+def test_variable_projection_says_why_it_has_no_coupled_heads(data: Dataset) -> None:
     form = CORRECTOR["stage-attention"].with_options(width=6, input="u")
-    for recipe in (ADAM, VARPRO_LM, ADAM_PUBLISHED):
-        with pytest.raises(AttnsError, match="no shared head"):
-            recipe.fit(form.with_options(head="shared"), data, seed=0)
-        with pytest.raises(AttnsError, match="no low-rank head"):
-            recipe.fit(form.with_options(rank=2), data, seed=0)
+    with pytest.raises(AttnsError, match="each component on its own"):
+        VARPRO_LM.fit(form.with_options(head="shared"), data, seed=0)
+    with pytest.raises(AttnsError, match="low-rank head is a second one"):
+        VARPRO_LM.fit(form.with_options(rank=2), data, seed=0)
+
+
+@pytest.mark.parametrize("rank", [0, 7])
+def test_a_rank_lies_between_one_and_the_width(rank: int, data: Dataset) -> None:
+    form = CORRECTOR["stage-attention"].with_options(width=6, input="u", rank=rank)
+    for recipe in (SMALL["lsq"], SMALL["adam"]):
+        with pytest.raises(AttnsError, match=f"between 1 and the width 6, got {rank}"):
+            recipe.fit(form, data, seed=0)
 
 
 def test_heads_are_shared_in_large_systems_and_recover_the_linear_corrector() -> None:

@@ -6,13 +6,13 @@ from typing import Any, final
 
 import numpy as np
 
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, pairs_per_pass, training_device
-from attns_core.fitting.heads import fit_heads, value_stack
-from attns_core.fitting.selection import candidate_inputs, refuse_reduced_heads, thinned
-from attns_core.fitting.skeleton import skeleton
+from attns_core.fitting.heads import fit_heads, shares_weights, value_stack
+from attns_core.fitting.selection import candidate_inputs, thinned
+from attns_core.fitting.skeleton import project, skeleton
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
 
@@ -51,9 +51,6 @@ class Adam(AbstractRecipe):
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
         if self.last_layer not in ("trained", "lsq"):
             raise AttnsError(f"recipe 'adam': last_layer must be 'trained' or 'lsq', got {self.last_layer!r}")
-        refuse_reduced_heads(corrector, self.name)
-        if corrector.head == "auto":
-            corrector = corrector.with_options(head="component")
         start = time.perf_counter()
         best: Fit | None = None
         for name in candidate_inputs(corrector, dataset):
@@ -71,26 +68,34 @@ class Adam(AbstractRecipe):
         from attns_core.backends.torch_corrector import CorrectorModule
 
         device = training_device(self.name, self.device)
-        start = skeleton(corrector, data, name, bandwidth=self.bandwidth, seed=seed)
+        start = project(corrector, skeleton(corrector, data, name, bandwidth=self.bandwidth, seed=seed), seed)
         module = CorrectorModule.from_trained(start, dtype=torch.float32, device=device)
-        V = value_stack(start, data)
-        spread = np.maximum(np.sqrt(np.mean(V**2, axis=2, keepdims=True)), 1e-300)
-        unit = np.maximum(data.r.std(axis=1, keepdims=True), 1e-300)
+        std = data.r.std(axis=1, keepdims=True)
+        unit = np.where(std > 0, std, 1.0)
+        shared = shares_weights(corrector, data.dim)
+        # Values in units of their component's residual; one spread for all components where they share weights.
+        V = value_stack(start, data) / unit
+        spread = np.maximum(np.sqrt(np.mean(V**2, axis=(1, 2) if shared else 2, keepdims=True)), 1e-300)
 
         def tensor(a: Any) -> Any:
             return torch.tensor(a, dtype=torch.float32, device=device)
 
+        def array(parameter: Any) -> Any:
+            return parameter.detach().cpu().numpy().astype(np.float64)
+
         x, values, target = tensor(data.inputs(name)), tensor(V / spread), tensor(data.r / unit)
-        heads_shape = (start.n_features, int(corrector.offset) + len(V), data.dim)
-        heads = torch.nn.Parameter(torch.zeros(heads_shape, device=device))
-        parameters = [*(p for p in module.parameters() if p.numel()), heads]
+        n, dim = start.n_features, data.dim
+        offset = torch.nn.Parameter(torch.zeros((n, dim if corrector.offset else 0), device=device))
+        weights = torch.nn.Parameter(torch.zeros((n, len(V), 1 if shared else dim), device=device))
+        parameters = [*(p for p in module.parameters() if p.numel()), *(p for p in (offset, weights) if p.numel())]
 
         def residual(index: Any) -> Any:
-            weighted = torch.einsum("fn,fbd->bdn", module.features(x[:, index]), heads)
-            term = weighted[0] if corrector.offset else 0.0
+            phi, term = module.features(x[:, index]), -target[:, index]
+            if corrector.offset:
+                term = torch.addmm(term, offset.T, phi)
             if len(V):
-                term = term + (weighted[int(corrector.offset) :] * values[:, :, index]).sum(dim=0)
-            return term - target[:, index]
+                term = term + (torch.einsum("fn,fvd->vdn", phi, weights) * values[:, :, index]).sum(dim=0)
+            return term
 
         train = torch.from_numpy(np.flatnonzero(~data.held_out))
         check = torch.from_numpy(np.flatnonzero(data.held_out))
@@ -112,8 +117,14 @@ class Adam(AbstractRecipe):
             part=pairs_per_pass(corrector.width),
             progress=progress,
         )
-        found = heads.detach().cpu().numpy().astype(np.float64)
-        trained = self._assembled(module.to_trained(), corrector, start, found, unit, spread)
+        # The standardisation keeps double precision; heads go back to physical units.
+        trained = replace(
+            module.to_trained(),
+            mean=start.mean,
+            scale=start.scale,
+            offset=array(offset) * unit[:, 0] if corrector.offset else None,
+            weights=array(weights) / spread[:, :, 0] if len(V) else None,
+        )
         chosen = {"input": name, "interrupted": interrupted}
         held_out = None
         if self.last_layer == "lsq":
@@ -121,20 +132,6 @@ class Adam(AbstractRecipe):
             trained, held_out = solved.trained, solved.held_out
             curve.append((curve[-1][0], solved.training, solved.held_out))
         return Fit(trained=trained, seconds=curve[-1][0], curve=tuple(curve), chosen=chosen, held_out=held_out)
-
-    @staticmethod
-    def _assembled(
-        learned: TrainedCorrector,
-        corrector: Corrector,
-        start: TrainedCorrector,
-        heads: Any,
-        unit: Any,
-        spread: Any,
-    ) -> TrainedCorrector:
-        """Heads in physical units on the learned layers; the standardisation keeps double precision."""
-        offset = heads[:, 0] * unit[:, 0] if corrector.offset else None
-        weights = heads[:, int(corrector.offset) :] * unit[:, 0] / spread[None, :, :, 0] if len(spread) else None
-        return replace(learned, mean=start.mean, scale=start.scale, offset=offset, weights=weights)
 
     def with_options(self, **options: Any) -> "Adam":
         return replace_options(self, f"recipe {self.name!r}", options)

@@ -10,8 +10,9 @@ from attns_core.corrector import Corrector, Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, pairs_per_pass, training_device
-from attns_core.fitting.selection import candidate_inputs, refuse_reduced_heads
-from attns_core.fitting.skeleton import skeleton
+from attns_core.fitting.heads import shares_weights
+from attns_core.fitting.selection import candidate_inputs
+from attns_core.fitting.skeleton import project, skeleton
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
 
@@ -42,7 +43,6 @@ class AdamPublished(AbstractRecipe):
         from attns_core.backends.torch_corrector import CorrectorModule
 
         start, device = time.perf_counter(), training_device(self.name, self.device)
-        refuse_reduced_heads(corrector, self.name)
         names = list(candidate_inputs(corrector, dataset))
         if len(names) > 1:
             raise AttnsError("the published recipe has no choice of input; set the corrector's input")
@@ -98,7 +98,7 @@ class AdamPublished(AbstractRecipe):
     def _start(corrector: Corrector, dataset: Dataset, name: str, seed: int) -> TrainedCorrector:
         """Raw inputs and the default initialisation of linear layers, uniform in +-1/sqrt(inputs)."""
         rng = np.random.default_rng([seed, 17])
-        plain = skeleton(corrector, dataset, name, bandwidth=1.0, seed=seed)
+        plain = project(corrector, skeleton(corrector, dataset, name, bandwidth=1.0, seed=seed), seed)
 
         def uniform(fan_in: int, *shape: int) -> Any:
             return rng.uniform(-1, 1, size=shape) / np.sqrt(fan_in)
@@ -108,6 +108,7 @@ class AdamPublished(AbstractRecipe):
             width, fan_in = layer.weight.shape
             layers.append(replace(layer, weight=uniform(fan_in, width, fan_in), bias=uniform(fan_in, width)))
         n, dim = plain.n_features, dataset.dim
+        heads = 1 if shares_weights(corrector, dim) else dim
         n_values = 0 if plain.values is None else len(plain.values)
         return replace(
             plain,
@@ -115,7 +116,7 @@ class AdamPublished(AbstractRecipe):
             scale=np.ones_like(plain.scale),
             layers=tuple(layers),
             offset=uniform(n - 1, n, dim) if corrector.offset else None,
-            weights=uniform(n - 1, n, n_values, dim) if n_values else None,
+            weights=uniform(n - 1, n, n_values, heads) if n_values else None,
         )
 
     def with_options(self, **options: Any) -> "AdamPublished":
