@@ -26,7 +26,7 @@ STREAMS = {"train": 0, "validation": 1, "test": 2, "noise": 3}
 HELD_OUT = 5
 """Every fifth trajectory is held out for choosing hyper-parameters."""
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @final
@@ -180,7 +180,7 @@ def make_dataset(
     dt : float
         The coarse step that the corrector is for.
     trajectories : int
-        Initial states are the first ones of the full set of this seed.
+        Training and held-out ones; their initial states are the first of the full sets of this seed.
     t_end : float, optional
         Default: the equation's. The last incomplete step is dropped.
     noise : float
@@ -226,7 +226,7 @@ def _trajectories(
 
     def build() -> dict[str, Any]:
         start = time.perf_counter()
-        u0 = equation.initial_states([seed, STREAMS["train"]], max(n, FULL_SET))[:, :n]
+        u0 = initial_states(equation, n, seed)
         steps = int((t_end - equation.t0) / dt * (1 + 1e-12))
         states, increments = follow(equation, u0, equation.t0 + dt * np.arange(steps), dt)
         return {"states": states, "increments": increments, "seconds": np.array(time.perf_counter() - start)}
@@ -235,6 +235,16 @@ def _trajectories(
     key.update({"dt": float(dt), "trajectories": n, "t_end": float(t_end), "seed": seed})
     found = build() if cache is None else cached_arrays(Path(cache), f"trajectories-{content_hash(key)}", build)
     return found["states"], found["increments"], float(found["seconds"])
+
+
+def initial_states(equation: Equation, n: int, seed: int) -> Array:
+    """Initial states (dim, n) of a dataset, those of held-out trajectories out of a stream of their own."""
+    held_out = held_out_pairs(np.arange(n), 1) if n > 2 else np.zeros(n, dtype=bool)
+    u0 = np.empty((equation.dim, n))
+    for stream, mine in (("train", ~held_out), ("validation", held_out)):
+        full = equation.initial_states([seed, STREAMS[stream]], max(n, FULL_SET))
+        u0[:, mine] = full[:, : int(mine.sum())]
+    return u0
 
 
 def _pairs(

@@ -7,6 +7,9 @@ import numpy as np
 from attns_core.corrector import Layer, TrainedCorrector, gather_inputs
 from attns_core.dataset import Dataset
 from attns_core.fitting.monomials import monomial_slopes
+from attns_core.flow import step_increment
+from attns_core.method import AbstractMethod
+from attns_core.problem import Problem
 from attns_core.types import Array
 
 _SAMPLES = 128
@@ -151,3 +154,31 @@ def out_of_range(metadata: dict[str, Any], u: Array, S: Array, k: Any, *, margin
     slack = margin * (high - low)
     inside = (x >= low - slack) & (x <= high + slack)
     return ~inside.all(axis=0)
+
+
+def trajectories_out_of_range(
+    metadata: dict[str, Any], problem: Problem, method: AbstractMethod, u: Array, *, margin: float = 0.1
+) -> Any:
+    """Which trajectories of a corrected solution leave the training region at a saved time, shape (n,), bool.
+
+    Parameters
+    ----------
+    metadata : dict
+        Of a :class:`attns_core.training.Trained`.
+    problem : Problem
+    method : AbstractMethod
+        The corrected one.
+    u : array, shape (n_save, dim, n)
+        States at the problem's saved times.
+    margin : float
+        As in :func:`out_of_range`.
+    """
+    n_save, dim, n = u.shape
+    states = u.transpose(1, 0, 2).reshape(dim, n_save * n)
+    S, k = states, np.empty((0, dim, states.shape[1]))
+    with np.errstate(all="ignore"):
+        if metadata["input"] != "u":
+            times = np.repeat(problem.t_save, n)
+            S, k = step_increment(problem.equation, method, times, states, metadata["dt"])
+        outside = out_of_range(metadata, states, S, k, margin=margin)
+    return outside.reshape(n_save, n).any(axis=0)

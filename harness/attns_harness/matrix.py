@@ -19,6 +19,18 @@ Count: TypeAlias = Annotated[int, Field(ge=1)]
 Seed: TypeAlias = Annotated[int, Field(ge=0)]
 
 
+def _counted(value: Any) -> Any:
+    """A fraction between 0 and 1 stands for that part of the full training set."""
+    if isinstance(value, float) and 0 < value < 1:
+        from attns_core.dataset import fraction_of_full
+
+        return fraction_of_full(value)
+    return value
+
+
+TrainingSize: TypeAlias = Annotated[int, BeforeValidator(_counted), Field(ge=1)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_min_length=1)
 
@@ -77,6 +89,7 @@ class Block(_Strict):
     ``"scipy-*"`` for what begins so; an equation that is also given by name is left out of a pattern.
     ``rtols`` add adaptive runs; with ``rtols`` alone no fixed steps are run. ``deadline_s`` takes the
     place of the matrix's; of a cell in several blocks the longest holds.
+    In ``train_trajectories`` a fraction below 1 is one of the full training set.
     """
 
     name: str = ""
@@ -86,7 +99,7 @@ class Block(_Strict):
     n_trajectories: Count = 64
     correctors: Annotated[list[Choices], Field(min_length=1)] = [Choice(name="none")]
     recipes: list[Choices] = []
-    train_trajectories: list[Count] = []
+    train_trajectories: list[TrainingSize] = []
     train_t_end: Positive | None = None
     noise: Annotated[list[NonNegative], Field(min_length=1)] = [0.0]
     backends: Annotated[list[str], Field(min_length=1)] = ["numba"]
@@ -186,7 +199,7 @@ class Quick(_Strict):
     blocks: list[str] = []
     methods: list[str] = []
     solvers: list[str] = []
-    train_trajectories: list[Count] = []
+    train_trajectories: list[TrainingSize] = []
     noise: list[NonNegative] = []
     seeds: list[Seed] = []
     n_trajectories: Count | None = None

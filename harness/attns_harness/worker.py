@@ -5,10 +5,10 @@ import os
 import time
 import traceback
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from attns_harness.sandbox import RETIRED, Sandbox
 from attns_harness.store import Outcome
 from attns_harness.tasks import Report, Task, WorkerContext
 from attns_harness.timing import sample
+
+if TYPE_CHECKING:
+    from attns_core.training import Trained
 
 T = TypeVar("T")
 
@@ -146,15 +149,30 @@ class Worker:
         order = self.registry.method(cell.method).order if cell.method is not None else None
         columns = {**facts, **outcome.columns, "order": order, "first_call_s": first_call_s}
         columns["operations"] = _operations(solver, problem, cell, solution)
+        columns |= self._use(task, problem, solution)
         return Report(outcome=replace(outcome, columns=columns))
 
     def _problem(self, spec: ProblemSpec) -> Problem:
         return self._kept_or(("problem", repr(spec)), lambda: spec.build(self.registry))
 
     def _corrector(self, task: Task) -> tuple[TrainedCorrector | None, dict[str, Any]]:
+        trained = self._trained(task)
+        return (None, {}) if trained is None else (trained.corrector, _training_columns(trained))
+
+    def _use(self, task: Task, problem: Problem, solution: Solution) -> dict[str, Any]:
+        """Whether an active corrector was used where it was trained."""
+        trained, name = self._trained(task), task.cell.method
+        if trained is None or name is None or not trained.corrector.active:
+            return {}
+        from attns_core.diagnostics import trajectories_out_of_range
+
+        outside = trajectories_out_of_range(trained.metadata, problem, self.registry.method(name), solution.u)
+        return {"out_of_range_fraction": float(np.mean(outside))}
+
+    def _trained(self, task: Task) -> "Trained | None":
         cell = task.cell
         if cell.training is None or cell.method is None or task.artefact not in task.needs:
-            return None, {}
+            return None
         from attns_core.weights import load_weights
 
         def load() -> Any:
@@ -163,8 +181,7 @@ class Worker:
             equation, method = cell.problem.equation_of(self.registry), self.registry.method(cell.method)
             return load_weights(folder, equation=equation, method=method, dt=cell.dt)
 
-        trained = self._kept_or(("weights", task.artefact), load)
-        return trained.corrector, _training_columns(trained.metadata, trained.corrector)
+        return self._kept_or(("weights", task.artefact), load)
 
     def _solver(self, cell: Cell, corrector: TrainedCorrector | None) -> AbstractSolver:
         if cell.solver is not None:
@@ -239,7 +256,8 @@ def _failure(error: BaseException) -> Outcome:
     return Outcome(state=state, reason=reason[:500], traceback=traceback.format_exc()[-8000:])
 
 
-def _training_columns(metadata: Mapping[str, Any], corrector: TrainedCorrector) -> dict[str, Any]:
+def _training_columns(trained: "Trained") -> dict[str, Any]:
+    metadata, corrector = trained.metadata, trained.corrector
     names = ("train_seconds", "data_seconds", "held_out_relative_error", "gated")
     chosen, asked = metadata.get("chosen") or {}, metadata.get("corrector") or {}
     dataset = metadata.get("dataset")
@@ -250,6 +268,7 @@ def _training_columns(metadata: Mapping[str, Any], corrector: TrainedCorrector) 
         "dataset_id": dataset if isinstance(dataset, str) else (dataset or {}).get("id"),
         "n_weights": _count(corrector),
         "corrector_operations": corrector.operations,
+        "lipschitz": (metadata.get("lipschitz") or {}).get("sampled"),
     }
 
 

@@ -11,7 +11,7 @@ from attns_plugins.equations.spring_chain import SPRING_CHAIN
 from attns_plugins.methods.rk4 import RK4
 
 from attns_core import AttnsError, Equation
-from attns_core.dataset import FULL_SET, Dataset, fraction_of_full, held_out_pairs, make_dataset
+from attns_core.dataset import FULL_SET, STREAMS, Dataset, fraction_of_full, held_out_pairs, make_dataset
 from attns_core.flow import exact_increment, substeps_for
 from attns_core.trajectories import dataset_from_trajectories, read_trajectories
 
@@ -71,9 +71,20 @@ def test_stiff_equations_are_refused_with_a_remedy() -> None:
 
 
 def test_smaller_sets_are_nested_in_larger_ones() -> None:
-    few, many = small(trajectories=2), small(trajectories=4)
-    np.testing.assert_array_equal(few.u, many.u[:, many.trajectory < 2])
+    two, five, ten = (small(trajectories=n) for n in (2, 5, 10))
+    np.testing.assert_array_equal(two.u, five.u[:, five.trajectory < 2])
+    np.testing.assert_array_equal(five.u, ten.u[:, ten.trajectory < 5])
     assert fraction_of_full(0.01) * 100 == FULL_SET
+
+
+def test_training_held_out_and_test_states_come_from_separate_streams() -> None:
+    data = small(trajectories=10)
+    starts = {int(i): data.u[:, data.trajectory == i][:, 0] for i in np.unique(data.trajectory)}
+    held_out = set(data.trajectory[data.held_out].tolist())
+    drawn = {name: HENON_HEILES.initial_states([0, STREAMS[name]], FULL_SET) for name in STREAMS}
+    for stream, mine in (("train", sorted(starts.keys() - held_out)), ("validation", sorted(held_out))):
+        np.testing.assert_array_equal(np.stack([starts[i] for i in mine], axis=1), drawn[stream][:, : len(mine)])
+    assert len({array.tobytes() for array in drawn.values()}) == len(STREAMS)
 
 
 def test_seeds_and_noise_change_the_pairs_and_the_id() -> None:

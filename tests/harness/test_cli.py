@@ -199,5 +199,8 @@ def test_train_then_solve_with_the_weights(tmp_path: Path) -> None:
     assert trained["gated"] is False
     bare = json.loads(attns("solve", "dahlquist", "--t-end", "2", "--backend", "numpy", "--json", cwd=tmp_path).stdout)
     words = ("solve", "dahlquist", "--t-end", "2", "--backend", "numpy", "--weights", "w", "--json")
-    assert json.loads(attns(*words, cwd=tmp_path).stdout)["error_l2"] < 1e-3 * bare["error_l2"]
+    corrected = json.loads(attns(*words, cwd=tmp_path).stdout)
+    assert corrected["error_l2"] < 1e-3 * bare["error_l2"]
+    assert corrected["L_N"] > 0
+    assert corrected["outside_training"] == []
     assert "not an empty folder" in attns("train", "dahlquist", "--out", "w", cwd=tmp_path, code=2).stderr

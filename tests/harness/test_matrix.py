@@ -43,6 +43,11 @@ def test_a_cell_spanned_by_two_blocks_is_one_cell(registry: Registry) -> None:
     assert len(plan(BLOCK + again, registry).cells) == 2 * 3 * 2 * 2
 
 
+def test_a_fraction_is_a_part_of_the_full_training_set() -> None:
+    text = BLOCK + 'correctors = ["linear"]\ntrain_trajectories = [0.01, 5]\n'
+    assert parse_matrix(text).matrix.block[0].train_trajectories == [20, 5]
+
+
 def test_order_of_axes_does_not_matter(registry: Registry) -> None:
     turned = BLOCK.replace('"euler", "rk4"', '"rk4", "euler"').replace("[1, 0.5]", "[0.5, 1]")
     assert [p.id for p in plan(turned, registry).cells] == [p.id for p in plan(BLOCK, registry).cells]

@@ -17,7 +17,7 @@ from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.control import FixedStep
 from attns_core.corrector import Corrector, TrainedCorrector, correction
 from attns_core.dataset import make_dataset
-from attns_core.diagnostics import lipschitz, out_of_range, term_jacobian
+from attns_core.diagnostics import lipschitz, out_of_range, term_jacobian, trajectories_out_of_range
 from attns_core.fitting.skeleton import skeleton, spread_stages, value_matrix
 from attns_core.flow import step_increment
 from attns_core.training import train
@@ -162,6 +162,18 @@ def test_states_outside_the_training_region_are_flagged() -> None:
     data = make_dataset(HENON_HEILES, METHOD["rk4"], 0.5, trajectories=5, t_end=20.0)
     assert not out_of_range(trained.metadata, data.u, data.S, data.k).any()
     assert out_of_range(trained.metadata, 3 * data.u, data.S, data.k).mean() > 0.5
+
+
+@pytest.mark.parametrize("block", ["u", "uK"])
+def test_trajectories_that_leave_the_training_region_are_flagged(block: str) -> None:
+    form = CORRECTOR["attns"].with_options(width=8, input=block)
+    trained = train(HENON_HEILES, METHOD["rk4"], form, LSQ, dt=0.5, trajectories=5, t_end=20.0)
+    near, far = np.full((4, 1), 0.05), np.full((4, 1), 5.0)
+    problem = Problem(equation=HENON_HEILES, u0=np.hstack([near, far, near]), t_save=np.array([0.0, 0.5, 1.0]))
+    states = np.stack([problem.u0, problem.u0, problem.u0])
+    states[2, 1, 2] = np.nan
+    flags = trajectories_out_of_range(trained.metadata, problem, METHOD["rk4"], states)
+    np.testing.assert_array_equal(flags, [False, True, True])
 
 
 def test_values_of_every_method_up_to_dop853() -> None:

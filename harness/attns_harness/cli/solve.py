@@ -1,6 +1,7 @@
 """Solve one problem once: print counters, errors and time, and plot it."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,11 @@ def command(
     else:
         control = FixedStep(found.dts[0] if dt is None else dt)
     problem = Problem.sample(found, n=trajectories, seed=seed, t_end=t_end, save_every=save_every)
-    solver = _solver(registry, solver_name, backend, dtype, weights, found, dt)
+    solver = registry.solver(solver_name, backend=backend, dtype=dtype)
+    trained = None
+    if weights is not None:
+        trained = _weights(weights, solver, found, dt)
+        solver = replace(solver, corrector=trained.corrector)
     reason = solver.supports(problem, control)
     if reason is not None:
         raise AttnsError(f"{solver_name} on {equation}: {reason}")
@@ -86,6 +91,7 @@ def command(
         "first_call_s": first,
         "time_s": again,
     }
+    facts |= {} if trained is None else _use(trained, problem, solver, solution)
     facts |= _measured(problem, solution, registry) if reference else {}
     if plot is not None:
         _plot(problem, solution, plot, f"{found.title}: {solver.name}, {control.label()}")
@@ -97,8 +103,14 @@ def command(
     width = max(map(len, facts))
     for name, value in facts.items():
         if value is not None:
-            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-            out.print(f"{name:{width}s}  {shown}", markup=False, soft_wrap=True)
+            out.print(f"{name:{width}s}  {_shown(value)}", markup=False, soft_wrap=True)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        first = ", ".join(map(str, value[:12]))
+        return f"{len(value)} trajectories{': ' if value else ''}{first}{', ...' if len(value) > 12 else ''}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def parameters(texts: tuple[str, ...]) -> dict[str, Any]:
@@ -121,21 +133,27 @@ def parameters(texts: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
-def _solver(
-    registry: Any, name: str, backend: str, dtype: str, weights: Path | None, equation: Any, dt: float | None
-) -> Any:
-    solver = registry.solver(name, backend=backend, dtype=dtype)
-    if weights is None:
-        return solver
-    from dataclasses import replace
-
+def _weights(folder: Path, solver: Any, equation: Any, dt: float | None) -> Any:
+    """Weights for a solver, checked against what they are wanted for."""
     from attns_core.solver import OneStepSolver
     from attns_core.weights import load_weights
 
     if not isinstance(solver, OneStepSolver):
-        raise AttnsError(f"--weights correct a method; {name!r} is a black box")
-    trained = load_weights(weights, equation=equation, method=solver.method, dt=equation.dts[0] if dt is None else dt)
-    return replace(solver, corrector=trained.corrector)
+        raise AttnsError(f"--weights correct a method; {solver.name!r} is a black box")
+    return load_weights(folder, equation=equation, method=solver.method, dt=equation.dts[0] if dt is None else dt)
+
+
+def _use(trained: Any, problem: Any, solver: Any, solution: Any) -> dict[str, Any]:
+    """What the weights say about themselves, and which trajectories leave the region they were trained in."""
+    from attns_core.diagnostics import trajectories_out_of_range
+
+    outside = trajectories_out_of_range(trained.metadata, problem, solver.method, solution.u)
+    slopes = trained.metadata["lipschitz"]
+    return {
+        "gated": trained.metadata["gated"],
+        slopes["symbol"]: slopes["sampled"],
+        "outside_training": [int(i) for i in outside.nonzero()[0]],
+    }
 
 
 def _measured(problem: Any, solution: Any, registry: Any) -> dict[str, Any]:

@@ -23,7 +23,7 @@ COLUMNS = {
     "rtol": "tolerance of adaptive steps; dimensionless",
     "train_trajectories": "size of the training set; trajectories",
     "train_t_end": "time span of a training trajectory; units of the equation's time",
-    "noise": "standard deviation of noise in the training data, relative to each component's; dimensionless",
+    "noise": "standard deviation of the noise on the training states; units of the state",
     "seed": "seed of the evaluation ensemble and of the training",
     "t_end": "end of the time span; units of the equation's time",
     "save_every": "distance of saved times; units of the equation's time",
@@ -46,6 +46,9 @@ COLUMNS = {
     "train_seconds": "training without data generation; seconds",
     "data_seconds": "generation of the training data; seconds",
     "held_out_relative_error": "one-step error on held-out trajectories over the bare method's; dimensionless",
+    "lipschitz": "L_Q, or L_N for input u: largest slope of the corrector's term by its inputs over training pairs",
+    "out_of_range_fraction": "share of trajectories with a saved state outside the training region, by a tenth of its "
+    "extent in any input; 0 to 1",
     "gated": "whether the corrector switched itself off",
     "environment": "environment of the run; its facts are in environments.json",
     "attns_version": "version of AttNS",
