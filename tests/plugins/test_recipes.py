@@ -37,7 +37,7 @@ SMALL: dict[str, AbstractRecipe] = {
 
 @pytest.fixture(scope="module")
 def data() -> Dataset:
-    return make_dataset(HENON_HEILES, RK4, 0.5, trajectories=5)
+    return make_dataset(HENON_HEILES, RK4, 0.5, trajectories=10)
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
