@@ -9,7 +9,7 @@ from attns_harness.cells import Cell
 from attns_harness.matrix import Timing
 from attns_harness.store import Outcome
 
-Kind: TypeAlias = Literal["reference", "weights", "accuracy", "timing"]
+Kind: TypeAlias = Literal["reference", "weights", "accuracy", "timing", "trajectory"]
 
 
 @final

@@ -14,6 +14,7 @@ import numpy as np
 
 from attns_core.corrector import TrainedCorrector
 from attns_core.errors import AttnsError
+from attns_core.metric import Outcome as Measured
 from attns_core.problem import Problem
 from attns_core.reference import Reference
 from attns_core.registry import build_registry
@@ -66,7 +67,8 @@ class Worker:
 
     def perform(self, task: Task) -> Report:
         started = time.perf_counter()
-        work = {"reference": self._reference, "weights": self._weights}.get(task.kind, self._cell)
+        made = {"reference": self._reference, "weights": self._weights, "trajectory": self._trajectory}
+        work = made.get(task.kind, self._cell)
         try:
             with self.sandbox.task(int(task.cell.point[:8], 16)):
                 report = work(task)
@@ -94,16 +96,23 @@ class Worker:
         return Report(outcome=Outcome(state="ok"), files=files)
 
     def _weights(self, task: Task) -> Report:
-        from attns_core.training import train
         from attns_core.weights import save_weights
 
-        cell, training = task.cell, task.cell.training
+        if task.cell.dt is None:
+            return Report(outcome=Outcome(state="skipped", reason="correctors belong to one dt; give dts"))
+        trained = self._train(task.cell)
+        files = self._build(task, lambda folder: save_weights(folder, trained))
+        return Report(outcome=Outcome(state="ok"), files=files)
+
+    def _train(self, cell: Cell) -> Any:
+        from attns_core.training import train
+
+        training = cell.training
         assert training is not None
         assert cell.method is not None
-        if cell.dt is None:
-            return Report(outcome=Outcome(state="skipped", reason="correctors belong to one dt; give dts"))
+        assert cell.dt is not None
         recipe = self.registry.get("recipe", training.recipe.name)
-        trained = train(
+        return train(
             cell.problem.equation_of(self.registry),
             self.registry.method(cell.method),
             self.registry.corrector(training.corrector.name, **training.corrector.options),
@@ -116,8 +125,6 @@ class Worker:
             # One dataset serves every corrector and recipe; written whole, so workers may race for it.
             cache=self.context.artefacts / "training-data",
         )
-        files = self._build(task, lambda folder: save_weights(folder, trained))
-        return Report(outcome=Outcome(state="ok"), files=files)
 
     def _build(self, task: Task, write: Callable[[Path], object]) -> dict[str, str]:
         try:
@@ -151,6 +158,24 @@ class Worker:
         columns["operations"] = _operations(solver, problem, cell, solution)
         columns |= self._use(task, problem, solution)
         return Report(outcome=replace(outcome, columns=columns))
+
+    def _trajectory(self, task: Task) -> Report:
+        """Solve a cell for its states; what the run folder no longer holds is made anew."""
+        from attns_core.reference import make_reference
+        from attns_harness.trajectories import sample
+
+        cell, problem = task.cell, self._problem(task.cell.problem)
+        trained = self._corrector(task)[0]
+        if trained is None and cell.training is not None:
+            trained = self._train(cell).corrector
+        solution = self._solver(cell, trained).prepare(problem, cell.control)()
+        check_solution(solution, problem)
+        stored = any(name != task.artefact for name in task.needs)
+        reference = self._kept_or(
+            ("reference", repr(cell.problem)),
+            lambda: self._read_reference(task) if stored else make_reference(problem),
+        )
+        return sample(cell, Measured(problem=problem, solution=solution, reference=reference))
 
     def _problem(self, spec: ProblemSpec) -> Problem:
         return self._kept_or(("problem", repr(spec)), lambda: spec.build(self.registry))

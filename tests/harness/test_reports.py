@@ -165,6 +165,7 @@ def test_training_curves_come_from_the_stored_metadata(complete, tmp_path):
     (weights / "other.json").write_text("[1, 2]")
     facts = read_facts(tmp_path)
     assert [(t.series, t.losses) for t in facts.trainings] == [("rk4+attns", (0.5, 0.25))]
+    assert facts.trajectories.empty
     text = write_html(document(Study(prepare(complete), "t", REGISTRY), facts), tmp_path)[0].read_text()
     assert "Training curves of 1 correctors on henon-heiles; the smallest held-out error, 0.25" in text
 

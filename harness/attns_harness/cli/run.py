@@ -1,5 +1,6 @@
 """Run a matrix, or continue it where it stopped."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,7 @@ def command(
     if report and not summary.interrupted:
         from attns_harness.reports import write_report
 
+        keep_pictures(folder, file, registry, options.workers)
         write_report(folder, folder, ("md",))
     _print_summary(summary)
     if summary.interrupted:
@@ -88,6 +90,17 @@ def command(
         sys.exit(130)
     if (summary.failures or summary.untimed) and not allow_failures:
         sys.exit(1)
+
+
+def keep_pictures(folder: Path, file: Any, registry: Any, workers: int) -> None:
+    """What reports draw beyond the rows: training curves, and states of a few cells, solved again if need be."""
+    from attns_harness.training_curves import keep_training_curves
+    from attns_harness.trajectories import keep_trajectories
+
+    keep_training_curves(folder)
+    cores = len(os.sched_getaffinity(0))
+    for line in keep_trajectories(folder, file, registry, workers=workers or cores):
+        click.echo(f"no trajectory kept: {line}", err=True)
 
 
 def _dry_run(matrix: Any, registry: Any, folder: Path) -> None:

@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
+
+from attns_harness.analysis.frames import Frame, pd
+from attns_harness.training_curves import read_training_curves
+from attns_harness.trajectories import read_trajectories
 
 
 @final
@@ -16,6 +20,8 @@ class Training:
     ----------
     series : str
         ``method+corrector``.
+    trajectories : int, optional
+        Size of the training set.
     seconds, losses : sequence of float
         Wall time, and the mean squared one-step error on held-out data over the bare method's.
     gated : bool
@@ -24,6 +30,7 @@ class Training:
 
     equation: str
     series: str
+    trajectories: int | None
     seconds: tuple[float, ...]
     losses: tuple[float, ...]
     gated: bool
@@ -43,13 +50,15 @@ class RunFacts:
     environments : mapping
         Environment id -> machine, versions, plugins.
     trainings : tuple of Training
-        From the metadata of the stored weights.
+    trajectories : DataFrame
+        States of the best, the median and a diverged run of every problem.
     """
 
     name: str
     matrix: str = ""
     environments: dict[str, Any] | None = None
     trainings: tuple[Training, ...] = ()
+    trajectories: Frame = field(default_factory=lambda: pd.DataFrame(columns=["problem", "role"]))
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -64,22 +73,19 @@ def read_facts(run_dir: Path) -> RunFacts:
         name=run_dir.name or run_dir.resolve().name,
         matrix=matrix.read_text(encoding="utf-8") if matrix.is_file() else "",
         environments=json.loads(environments.read_text(encoding="utf-8")) if environments.is_file() else None,
-        trainings=tuple(_trainings(run_dir / "artefacts")),
+        trainings=tuple(_trainings(read_training_curves(run_dir))),
+        trajectories=read_trajectories(run_dir),
     )
 
 
-def _trainings(artefacts: Path) -> Iterator[Training]:
-    for path in sorted(artefacts.rglob("*.json")):
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            points = [(float(p[0]), float(p[2])) for p in data["curve"] if p[2] is not None and float(p[2]) > 0]
-            name, method = data["equation"], data["method"]
-            series = f"{method}+{data['corrector']['name']}"
-        except (ValueError, KeyError, TypeError, IndexError):
-            # Not the metadata of weights, or of another version: nothing to draw.
-            continue
-        if points:
-            seconds, losses = zip(*points, strict=True)
-            yield Training(
-                equation=str(name), series=series, seconds=seconds, losses=losses, gated=bool(data.get("gated"))
-            )
+def _trainings(curves: Frame) -> Iterator[Training]:
+    for _, points in curves.groupby("weights_id", sort=True):
+        first = points.iloc[0]
+        yield Training(
+            equation=first["equation"],
+            series=f"{first['method']}+{first['corrector']}",
+            trajectories=None if pd.isna(first["train_trajectories"]) else int(first["train_trajectories"]),
+            seconds=tuple(points["seconds"]),
+            losses=tuple(points["held_out_loss"]),
+            gated=bool(first["gated"]),
+        )
