@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from measure import RESULTS, interleaved, processor, write
+from torch_cuda import products
 from torch_peers import with_torchdiffeq, with_torchode
 from workloads import Workload, workload
 
@@ -42,13 +43,15 @@ def main() -> None:
         for dtype in ("float32",) if name.startswith("W6") else ("float64", "float32"):
             rows = compare(load, dtype, 20 if given.quick else STEPS[name], rounds)
             tables[f"{name}, {dtype}"] = rows
-            summary.append({"workload": name, "dtype": dtype, **ratios(rows)})
+            summary.append({"workload": name, "dtype": dtype, **ratios(rows), "products ns": _products_ns(load, dtype)})
             print(f"{name} {dtype}: {summary[-1]}", flush=True)
     notes = [
         f"{processor()}, {given.threads} thread(s); torch {torch.__version__}; "
         f"torchdiffeq {_version('torchdiffeq')}, torchode {_version('torchode')}; best of {rounds} interleaved rounds.",
         "RK4 with 1000 trajectories, every tenth state saved; torchdiffeq's rk4 is the 3/8 rule; torchode has no RK4 "
         "and is given the tableau. W6: one hidden layer of 1024 rational units, one solve per step for the peers.",
+        "Ratios to the peer's best, compiled or eager; compiled peers evaluate our corrector module, compiled as well.",
+        "Products: the corrector's two matrix products alone, in blocks of 128: no rival and no step can be below.",
         "First call: set-up, compilation and one run. Difference: largest at the end against float64 eager, relative.",
     ]
     name = "torch_cpu_quick" if given.quick else "torch_cpu"
@@ -95,6 +98,13 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, Any]:
         for who in ("attns", *PEERS)
     }
     return {"attns ns": best["attns"], **{f"{peer} / attns": best[peer] / best["attns"] for peer in PEERS}}
+
+
+def _products_ns(load: Workload, dtype: str) -> float | None:
+    """Nanoseconds per trajectory of the corrector's two matrix products alone."""
+    if load.corrector is None:
+        return None
+    return products(load, getattr(torch, dtype), 128, torch.device("cpu"), 20) * 1e9
 
 
 def _ours(load: Workload, problem: Any, dtype: str, compiled: bool) -> Callable[[], Any]:

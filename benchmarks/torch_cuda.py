@@ -112,8 +112,8 @@ def device_limits(device: torch.device, dtype: str, *, small: bool) -> dict[str,
         return x[None]
 
     u = torch.ones((1, m), dtype=precision, device=device)
-    fused = compile_step(lambda form: chain, torch.zeros((), dtype=torch.float64, device=device), u)
     zero = torch.zeros((), dtype=torch.float64, device=device)
+    fused, _ = compile_step(lambda form: chain, zero, u, dt=0.0)
     arithmetic = 2 * length * m / seconds_of(lambda: fused(zero, u), device, 5)
 
     side = 512 if small else 8192

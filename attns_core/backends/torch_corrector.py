@@ -176,7 +176,8 @@ class _LayerModule(nn.Module):
         self.shape = nn.Parameter(tensor(layer.shape))
 
     def forward(self, z: Tensor) -> Tensor:
-        z = torch.addmm(self.bias[:, None], self.weight, z)
+        # The bias comes after the product: a compiler adds it where it applies the activation.
+        z = self.weight @ z + self.bias[:, None]
         match self.activation:
             case "identity":
                 return z

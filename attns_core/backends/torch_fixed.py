@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attns_core.backends.torch_compile import compile_pays, compile_step, work
+from attns_core.backends.torch_compile import compile_pays, compile_step, largest_divisor, work
 from attns_core.backends.torch_corrector import CorrectorModule
 from attns_core.backends.torch_step import Form, Step, is_autonomous, make_step
 from attns_core.method import AbstractMethod
@@ -22,6 +22,9 @@ from attns_core.types import Array
 
 CACHE_BYTES = 2 << 20
 """Working set of one block of trajectories on a CPU: about the second-level cache of a core."""
+
+VECTOR = 16
+"""Blocks are multiples of this: the float32 numbers of the widest vector register."""
 
 GRAPH_STEPS = 32
 """Most steps captured in one CUDA graph."""
@@ -47,7 +50,8 @@ def prepare_rollout(
     -------
     rollout : callable
     extra : dict
-        What was chosen: ``compiled``, ``block`` (trajectories per block), ``graph_steps``.
+        What was chosen: ``compiled``, ``block`` (trajectories per block), ``compiled_steps`` (in one call),
+        ``graph_steps`` (in one CUDA graph).
     """
     equation = problem.equation
     n_steps = int(counts.sum())
@@ -63,18 +67,22 @@ def prepare_rollout(
         return make_step(equation, method, dt, corrector=corrector, form=form)
 
     block = _block_size(problem, method, corrector, dtype, device)
-    step = compile_step(make, clock.zero, u0[:, :1].expand(-1, block).contiguous()) if compiled else make("array")
+    like = u0[:, :1].expand(-1, block).contiguous()
+    every = math.gcd(*clock.counts)
+    step, stride = compile_step(make, clock.zero, like, dt=dt, most=every) if compiled else (make("array"), 1)
     extra: dict[str, Any] = {"compiled": bool(compiled), "block": block}
+    if compiled:
+        extra["compiled_steps"] = stride
     if device.type == "cuda":
         with torch.cuda.device(device):
-            captured = _Captured(step, u0[:, :1].expand(-1, block).contiguous(), clock)
+            captured = _Captured(step, stride, like, clock)
         extra["graph_steps"] = captured.steps
         return lambda: _blocks(u0, block, problem.t_save.size, True, captured.roll, clock), extra
-    step(clock.zero, u0[:, :1].expand(-1, block).contiguous())  # constants and buffers of the first call
+    step(clock.zero, like)  # constants and buffers of the first call
 
     def roll(u: Tensor, clock: _Clock) -> Iterator[Tensor]:
         for times in clock.intervals:
-            for t in times:
+            for t in times[::stride]:
                 u = step(t, u)
             yield u
 
@@ -104,20 +112,21 @@ class _Clock:
 class _Captured:
     """A few steps as one CUDA graph that works on static memory and keeps its own clock."""
 
-    def __init__(self, step: Step, u: Tensor, clock: _Clock) -> None:
+    def __init__(self, step: Step, stride: int, u: Tensor, clock: _Clock) -> None:
         self.u = u.clone()
         self.start = torch.zeros((), dtype=torch.float64, device=u.device)
         self.count = torch.zeros((), dtype=torch.float64, device=u.device)
-        self.steps = _divisor(math.gcd(*clock.counts), GRAPH_STEPS)
+        calls = largest_divisor(math.gcd(*clock.counts) // stride, max(1, GRAPH_STEPS // stride))
+        self.steps = calls * stride
 
         def advance() -> None:
             x = self.u
-            for _ in range(self.steps):
+            for _ in range(calls):
                 if clock.autonomous:
                     x = step(self.start, x)
                 else:
                     x = step(self.start + self.count * clock.dt, x)
-                    self.count.add_(1)
+                    self.count.add_(stride)
             self.u.copy_(x)
 
         # Capture needs compiled kernels and constants that are already made; a side stream makes them.
@@ -180,7 +189,8 @@ def _block_size(
     stages: int = method.stages  # type: ignore[attr-defined]
     numbers = dim * (stages + 4)
     if corrector is not None:
-        numbers += 2 * max((layer.bias.numel() for layer in corrector.layers), default=0)  # type: ignore[operator,union-attr]
+        # What a layer makes and what the next product reads, each with as much again for the copies between.
+        numbers += 4 * max((layer.bias.numel() for layer in corrector.layers), default=0)  # type: ignore[operator,union-attr]
         numbers += 2 * corrector.mean.numel()
     if device.type == "cuda":
         # Without hidden units a GPU is best fed everything at once; with them they stay in its cache.
@@ -188,11 +198,8 @@ def _block_size(
         budget = torch.cuda.get_device_properties(device).L2_cache_size if wide else math.inf
         smallest = 8192
     else:
-        budget, smallest = CACHE_BYTES * torch.get_num_threads(), 256
+        budget, smallest = CACHE_BYTES * torch.get_num_threads(), 128
     lanes = max(smallest, budget / (numbers * dtype.itemsize))
-    return math.ceil(n / math.ceil(n / lanes))
-
-
-def _divisor(number: int, largest: int) -> int:
-    """The largest divisor of ``number`` up to ``largest``; 1 for 0, which is no step at all."""
-    return max(d for d in range(1, largest + 1) if number % d == 0) if number else 1
+    block = math.ceil(n / math.ceil(n / lanes))
+    # Whole vectors where there are several: a compiled loop is much slower on what is left over.
+    return block if block <= VECTOR else math.ceil(block / VECTOR) * VECTOR
