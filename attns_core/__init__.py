@@ -9,7 +9,9 @@ from attns_core.black_box import black_box as black_box
 from attns_core.citation import Citation as Citation
 from attns_core.control import Adaptive as Adaptive
 from attns_core.control import FixedStep as FixedStep
+from attns_core.control import FrozenSteps as FrozenSteps
 from attns_core.control import StepControl as StepControl
+from attns_core.control import StepsPerSave as StepsPerSave
 from attns_core.equation import Equation as Equation
 from attns_core.equation import Invariant as Invariant
 from attns_core.errors import AttnsError as AttnsError
@@ -20,6 +22,7 @@ from attns_core.method import AbstractMethod as AbstractMethod
 from attns_core.method import ExplicitRungeKutta as ExplicitRungeKutta
 from attns_core.method import Rosenbrock as Rosenbrock
 from attns_core.method import Splitting as Splitting
+from attns_core.method import ZeroIncrement as ZeroIncrement
 from attns_core.parameters import Params as Params
 from attns_core.problem import Problem as Problem
 from attns_core.registry import Registry as Registry

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from attns_core.control import StepControl
-from attns_core.corrector import TrainedCorrector
+from attns_core.corrector import Correction
 from attns_core.method import AbstractMethod
 from attns_core.problem import Problem
 from attns_core.solution import Solution
@@ -31,7 +31,7 @@ class AbstractBackend(ABC):
         problem: Problem,
         method: AbstractMethod,
         control: StepControl,
-        corrector: TrainedCorrector | None,
+        corrector: Correction | None,
         dtype: str,
     ) -> str | None:
         """None if this can be run, else the reason why not, for people to read."""
@@ -42,7 +42,7 @@ class AbstractBackend(ABC):
         problem: Problem,
         method: AbstractMethod,
         control: StepControl,
-        corrector: TrainedCorrector | None,
+        corrector: Correction | None,
         dtype: str,
     ) -> PreparedSolve:
         """Set up and compile; the returned callable is what timings measure.

@@ -27,7 +27,7 @@ import numpy as np
 
 from attns_core.backend import PreparedSolve
 from attns_core.citation import Citation
-from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.control import Adaptive, FixedStep, FrozenSteps, StepControl, StepsPerSave
 from attns_core.errors import AttnsError
 from attns_core.problem import Problem
 from attns_core.solution import Solution
@@ -82,6 +82,8 @@ class BlackBoxSolver(AbstractSolver):
             return f"{self.name} takes fixed steps; give dt"
         if self.control == "adaptive" and isinstance(control, FixedStep):
             return f"{self.name} chooses its own steps; give rtol"
+        if isinstance(control, StepsPerSave | FrozenSteps):
+            return f"{self.name} takes one dt or a tolerance, no step sequences"
         supports = getattr(self.implementation, "supports", None)
         return None if supports is None else supports(problem, control)
 

@@ -24,8 +24,11 @@ from attns_core.maths import COST, DIVISION
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
 from attns_core.types import Array
 
-INPUTS = ("u", "S", "uS", "f", "K", "uK")
-"""Input blocks: state, increment, both, first stage ``f(u)``, all stages, state and all stages."""
+INPUTS = ("u", "S", "uS", "f", "K", "uK", "u0")
+"""Input blocks: state, increment, both, first stage ``f(u)``, all stages, state and all stages, initial state.
+
+With the initial state as input, a sequence of correctors regresses every later state on it directly.
+"""
 
 ACTIVATIONS = ("sine", "tanh", "silu", "rational", "fsnet", "identity")
 
@@ -80,6 +83,8 @@ class Corrector:
         The term is cut at this multiple of the largest training residual.
     lipschitz : float, optional
         Cap on the Lipschitz constant of the term with respect to its standardised inputs.
+    margin : float, optional
+        Inputs are limited to the range seen in training, widened by this fraction of it at both ends.
     """
 
     name: str
@@ -101,6 +106,7 @@ class Corrector:
     bound: float | None = None
     clip: float | None = None
     lipschitz: float | None = None
+    margin: float | None = None
     tags: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -111,6 +117,8 @@ class Corrector:
         for field_name in ("width", "depth", "degree"):
             if getattr(self, field_name) < 1:
                 raise AttnsError(f"corrector {self.name!r}: {field_name} must be at least 1")
+        if self.margin is not None and not self.margin >= 0:
+            raise AttnsError(f"corrector {self.name!r}: margin must be at least 0, got {self.margin!r}")
         if not self.offset and self.values == "none":
             raise AttnsError(f"corrector {self.name!r}: without offset and without values there is no term")
 
@@ -173,6 +181,8 @@ class TrainedCorrector:
         The matrix ``T`` above.
     bound, clip : array, shape (dim,), optional
         ``bound * tanh(C / bound)``; ``C`` limited to ``[-clip, clip]``.
+    lower, upper : array, shape (n_in,), optional
+        Inputs are limited to ``[lower, upper]`` before anything else.
     active : bool
         False when the gate is closed: the held-out error was not below the bare method's, and the
         step is the bare method's bit for bit.
@@ -194,6 +204,8 @@ class TrainedCorrector:
     values: Array | None = None
     bound: Array | None = None
     clip: Array | None = None
+    lower: Array | None = None
+    upper: Array | None = None
     active: bool = True
 
     @property
@@ -236,6 +248,93 @@ class TrainedCorrector:
         return count
 
 
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CorrectorSequence:
+    """Trained correctors of consecutive steps: step ``s`` of a solve uses corrector ``s`` modulo their number.
+
+    They share one form (input, features, layers' shapes), so that one kernel evaluates them all.
+
+    Parameters
+    ----------
+    correctors : tuple of TrainedCorrector
+    starts, lengths : array, shape (n,)
+        The steps that they were trained for: times and lengths.
+
+    Raises
+    ------
+    AttnsError
+        If there are none, or as many steps as correctors are not given, or their forms differ.
+    """
+
+    correctors: tuple[TrainedCorrector, ...]
+    starts: Array
+    lengths: Array
+
+    def __post_init__(self) -> None:
+        n = len(self.correctors)
+        if n == 0 or self.starts.shape != (n,) or self.lengths.shape != (n,):
+            raise AttnsError(
+                f"a corrector sequence needs one step per corrector: {n} correctors, {self.starts.size} starts, "
+                f"{self.lengths.size} lengths"
+            )
+        forms = [_shapes(c) for c in self.correctors]
+        for i, form in enumerate(forms):
+            if form != forms[0]:
+                raise AttnsError(f"correctors of a sequence must have one form; number {i} differs from the first")
+
+    @property
+    def input(self) -> str:
+        return self.correctors[0].input
+
+    @property
+    def active(self) -> bool:
+        """Whether any of its correctors is."""
+        return any(c.active for c in self.correctors)
+
+    @property
+    def operations(self) -> int:
+        """Floating-point operations per step and trajectory; see :attr:`TrainedCorrector.operations`."""
+        return self.correctors[0].operations
+
+    def why_not(self, starts: Array, lengths: Array) -> str | None:
+        """None if it was trained for a solve's steps, else what differs."""
+        n = len(self.correctors)
+        if lengths.size == 0:
+            return None
+        expected = self.lengths[np.arange(lengths.size) % n]
+        wrong = np.abs(lengths - expected) > 1e-9 * expected
+        if wrong.any():
+            s = int(np.argmax(wrong))
+            return f"step {s} has length {lengths[s]:g}, its corrector was trained for {expected[s]:g}"
+        first = min(n, starts.size)
+        late = np.abs(starts[:first] - self.starts[:first]) > 1e-9 * self.lengths[:first]
+        if late.any():
+            s = int(np.argmax(late))
+            return f"step {s} begins at t={starts[s]:g}, its corrector was trained for t={self.starts[s]:g}"
+        return None
+
+
+Correction: TypeAlias = TrainedCorrector | CorrectorSequence
+"""What corrects a solve: the same weights at every step, or weights for each."""
+
+
+def corrector_of_step(corrector: Correction | None, s: int) -> TrainedCorrector | None:
+    """The corrector of step ``s``, or None where the step is the bare method's."""
+    if isinstance(corrector, CorrectorSequence):
+        corrector = corrector.correctors[s % len(corrector.correctors)]
+        return corrector if corrector.active else None
+    return corrector
+
+
+def _shapes(corrector: TrainedCorrector) -> tuple[Any, ...]:
+    names = ("mean", "exponents", "offset", "weights", "values", "bound", "clip", "lower", "upper")
+    arrays = tuple(None if getattr(corrector, name) is None else np.shape(getattr(corrector, name)) for name in names)
+    layers = tuple((layer.weight.shape, layer.activation, layer.shape.shape) for layer in corrector.layers)
+    mixed = None if corrector.values is None else (corrector.values != 0).tolist()
+    return corrector.input, corrector.linear, arrays, layers, mixed
+
+
 def stage_weights(method: AbstractMethod) -> Array | None:
     """Weights ``b`` of the stages in the increment ``S = dt sum_j b_j k_j``; None for methods without stages."""
     match method:
@@ -258,11 +357,22 @@ def input_size(name: str, dim: int, method: AbstractMethod) -> int:
     if name in ("f", "K", "uK") and weights is None:
         raise AttnsError(f"input {name!r} needs the stages of a Runge-Kutta method; {method.name!r} has none")
     stages = 0 if weights is None else weights.size
-    return {"u": dim, "S": dim, "uS": 2 * dim, "f": dim, "K": stages * dim, "uK": (1 + stages) * dim}[name]
+    sizes = {"u": dim, "S": dim, "uS": 2 * dim, "f": dim, "K": stages * dim, "uK": (1 + stages) * dim, "u0": dim}
+    return sizes[name]
 
 
-def gather_inputs(name: str, u: Array, S: Array, k: Any) -> Array:
-    """Concatenate input blocks: ``u``, ``S`` of shape (dim, n), ``k`` (stages, dim, n) -> (n_in, n)."""
+def gather_inputs(name: str, u: Array, S: Array, k: Any, u0: Array | None = None) -> Array:
+    """Concatenate input blocks: ``u``, ``S``, ``u0`` of shape (dim, n), ``k`` (stages, dim, n) -> (n_in, n).
+
+    Raises
+    ------
+    AttnsError
+        If the initial state is asked for and not given.
+    """
+    if name == "u0":
+        if u0 is None:
+            raise AttnsError("the input 'u0' exists in sequences of correctors only; use 'u' for one corrected step")
+        return u0
     blocks = {"u": [u], "S": [S], "uS": [u, S], "f": k[:1], "K": [*k], "uK": [u, *k]}[name]
     return np.concatenate(blocks, axis=0)
 
@@ -289,6 +399,8 @@ def activate(z: Array, layer: Layer) -> Array:
 
 def features(corrector: TrainedCorrector, x: Array) -> Array:
     """Feature vector of inputs ``(n_in, n)``: shape ``(n_features, n)``. Slow and obvious."""
+    if corrector.lower is not None and corrector.upper is not None:
+        x = np.clip(x, corrector.lower[:, None], corrector.upper[:, None])
     z = (x - corrector.mean[:, None]) / corrector.scale[:, None]
     blocks: list[Any] = [np.ones_like(z[:1])]
     if corrector.linear:
@@ -303,7 +415,7 @@ def features(corrector: TrainedCorrector, x: Array) -> Array:
     return np.concatenate(blocks, axis=0)
 
 
-def correction(corrector: TrainedCorrector, u: Array, S: Array, k: Any, dt: float) -> Array:
+def correction(corrector: TrainedCorrector, u: Array, S: Array, k: Any, dt: float, u0: Array | None = None) -> Array:
     """The corrector's term ``C`` for states ``(dim, n)``: the definition every backend is held to.
 
     Parameters
@@ -312,8 +424,10 @@ def correction(corrector: TrainedCorrector, u: Array, S: Array, k: Any, dt: floa
         State and increment (``S`` includes the factor ``dt``).
     k : array, shape (stages, dim, n)
         Stages; empty for methods without.
+    u0 : array, shape (dim, n), optional
+        Initial state of the solve, for the input ``u0``.
     """
-    phi = features(corrector, gather_inputs(corrector.input, u, S, k))
+    phi = features(corrector, gather_inputs(corrector.input, u, S, k, u0))
     term = np.zeros_like(u)
     if corrector.offset is not None:
         term = term + corrector.offset.T @ phi

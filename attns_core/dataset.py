@@ -57,6 +57,10 @@ class Dataset:
         Hash of everything that decides the contents.
     seconds : float
         What making it cost when it was made (a copy from the cache keeps the first figure).
+    u0 : array, shape (dim, N), optional
+        Initial state of each pair's trajectory, for correctors that read it.
+    units : array, shape (dim,), optional
+        Units in which errors of the components are measured; default: the spread of the states.
     """
 
     equation: Equation
@@ -73,6 +77,8 @@ class Dataset:
     seed: int
     id: str
     seconds: float
+    u0: Array | None = None
+    units: Array | None = None
 
     @property
     def n(self) -> int:
@@ -89,13 +95,15 @@ class Dataset:
 
     @cached_property
     def scale(self) -> Array:
-        """Standard deviation of each component of the state, 1 where it does not vary; shape (dim,)."""
+        """Units of the components: given ones, or the states' standard deviation, 1 where they do not vary."""
+        if self.units is not None:
+            return self.units
         std = self.u.std(axis=1)
         return np.where(std > 0, std, 1.0)
 
     def inputs(self, name: str) -> Array:
         """An input block of the correctors at every pair, shape (n_in, N)."""
-        return gather_inputs(name, self.u, self.S, self.k)
+        return gather_inputs(name, self.u, self.S, self.k, self.u0)
 
     def take(self, pairs: Any) -> "Dataset":
         """The same dataset with some of its pairs (indices or a mask)."""
@@ -108,6 +116,7 @@ class Dataset:
             k=self.k[:, :, pairs],
             trajectory=self.trajectory[pairs],
             held_out=self.held_out[pairs],
+            u0=None if self.u0 is None else self.u0[:, pairs],
         )
 
     def relative_error(self, term: Array) -> float:

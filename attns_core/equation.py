@@ -79,6 +79,9 @@ class Equation:
         First and last of the logarithmically spaced output times that suit a stiff transient.
     period : callable, optional
         ``period(params)`` -> period of the forcing, for maps over whole periods.
+    solver : str
+        Name of a registered solver that must make training data and references, where no general
+        integrator applies; empty for none.
     least : mapping
         Smallest allowed value of a parameter, where there is one: ``{"n": 2}``.
 
@@ -108,6 +111,7 @@ class Equation:
     latex: tuple[str, ...] = ()
     log_times: tuple[float, float] | None = None
     period: Callable[[Params], float] | None = None
+    solver: str = ""
     least: Mapping[str, float] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 

@@ -306,3 +306,24 @@ class Splitting(AbstractMethod):
 
     def identity(self) -> str:
         return content_hash([self.drift, self.kick])
+
+
+@final
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ZeroIncrement(AbstractMethod):
+    """The increment ``S = 0``: by itself the state stays, and a corrector on it learns the whole flow map.
+
+    It turns the corrected step into direct regression of one state on another, at no cost of its own.
+    """
+
+    order: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Order 0 is what it has: nothing to check."""
+
+    @property
+    def stages(self) -> int:
+        return 0
+
+    def identity(self) -> str:
+        return content_hash("zero increment")

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.control import FixedStep, StepControl
-from attns_core.corrector import TrainedCorrector
+from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.corrector import Correction
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
 from attns_core.maths import DIVISION
-from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting, ZeroIncrement
 from attns_core.problem import Problem
 from attns_core.program import share
 from attns_core.solution import Solution
@@ -31,7 +31,7 @@ def operations(
     problem: Problem,
     method: AbstractMethod,
     control: StepControl,
-    corrector: TrainedCorrector | None,
+    corrector: Correction | None,
     solution: Solution,
 ) -> Any:
     """Operations per trajectory, shape ``(n,)``, from a solution's counters; None where they are not known.
@@ -43,7 +43,7 @@ def operations(
         traced = trace(problem.equation)
     except AttnsError:
         return None
-    fixed = isinstance(control, FixedStep)
+    fixed = not isinstance(control, Adaptive)
     attempts = solution.n_steps + solution.n_rejected
     match method:
         case ExplicitRungeKutta():
@@ -55,6 +55,8 @@ def operations(
         case ExponentialRungeKutta() if isinstance(control, FixedStep):
             step = _exponential(method, problem, control.dt)
             total = solution.nfe * traced.operations + solution.n_steps * step
+        case ZeroIncrement():
+            total = 0 * solution.n_steps
         case _:
             return None
     if corrector is not None:

@@ -96,21 +96,33 @@ class Problem:
         return cls(equation=equation, u0=equation.initial_states(seed, n), t_save=t_save)
 
     @classmethod
-    def sample_log(cls, equation: Equation, *, points: int, n: int = 1, seed: int | Sequence[int] = 0) -> "Problem":
+    def sample_log(
+        cls,
+        equation: Equation,
+        *,
+        points: int,
+        n: int = 1,
+        seed: int | Sequence[int] = 0,
+        times: tuple[float, float] | None = None,
+    ) -> "Problem":
         """Draw ``n`` initial states and save at ``points`` logarithmically spaced times.
 
-        The times run over the equation's ``log_times``; the initial time comes before them.
+        They run from the first to the last of ``times`` (default: the equation's ``log_times``), counted
+        from the initial time, which comes before them.
 
         Raises
         ------
         AttnsError
-            If the equation declares no logarithmic times or ``points`` is less than 2.
+            If there are no times, they do not increase from above 0, or ``points`` is less than 2.
         """
-        if equation.log_times is None:
-            raise AttnsError(f"equation {equation.name!r} declares no log_times; use Problem.sample or give t_save")
+        span = equation.log_times if times is None else times
+        if span is None:
+            raise AttnsError(f"equation {equation.name!r} declares no log_times; give times, or use Problem.sample")
         if points < 2:
             raise AttnsError(f"points must be at least 2, got {points}")
-        first, last = equation.log_times
+        first, last = span
+        if not 0 < first < last < np.inf:
+            raise AttnsError(f"logarithmic times must increase from above 0, got {span!r}")
         t_save = np.concatenate([[equation.t0], equation.t0 + np.geomspace(first, last, points)])
         return cls(equation=equation, u0=equation.initial_states(seed, n), t_save=t_save)
 

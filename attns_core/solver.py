@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from attns_core.backend import AbstractBackend, PreparedSolve
-from attns_core.control import Adaptive, FixedStep, StepControl
-from attns_core.corrector import TrainedCorrector
+from attns_core.control import Adaptive, FixedStep, FrozenSteps, Prescribed, StepControl, StepsPerSave
+from attns_core.corrector import Correction, CorrectorSequence
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod
 from attns_core.problem import Problem
 from attns_core.solution import Solution
+from attns_core.step_sequence import step_sequence, why_not_prescribed
 
 DTYPES = ("float64", "float32")
 
@@ -46,7 +47,7 @@ class OneStepSolver(AbstractSolver):
     ----------
     method : AbstractMethod
     backend : AbstractBackend
-    corrector : TrainedCorrector, optional
+    corrector : TrainedCorrector or CorrectorSequence, optional
     dtype : {"float64", "float32"}
     name : str, optional
         Default: the method's name.
@@ -54,7 +55,7 @@ class OneStepSolver(AbstractSolver):
 
     method: AbstractMethod
     backend: AbstractBackend
-    corrector: TrainedCorrector | None = None
+    corrector: Correction | None = None
     dtype: str = "float64"
     name: str = ""
     tags: frozenset[str] = field(default_factory=frozenset)
@@ -71,7 +72,24 @@ class OneStepSolver(AbstractSolver):
                 return f"{self.method.name} has no embedded error estimate; give a fixed dt"
             if self.corrector is not None:
                 return "correctors belong to one dt; adaptive steps cannot be corrected"
+        else:
+            reason = self._why_not_prescribed(problem, control)
+            if reason is not None:
+                return reason
         return self.backend.supports(problem, self.method, control, self.corrector, self.dtype)
+
+    def _why_not_prescribed(self, problem: Problem, control: Prescribed) -> str | None:
+        reason = why_not_prescribed(problem, self.method, control)
+        if reason is not None or self.corrector is None:
+            return reason
+        if not isinstance(self.corrector, CorrectorSequence):
+            if isinstance(control, FixedStep):
+                return None
+            return "a corrector belongs to one dt; steps of other lengths take a sequence of correctors"
+        if isinstance(control, FrozenSteps):
+            return "correctors belong to the steps they were trained for; frozen ones cannot be corrected"
+        steps = step_sequence(problem, self.method, control)
+        return self.corrector.why_not(steps.starts, steps.lengths)
 
     def prepare(self, problem: Problem, control: StepControl) -> PreparedSolve:
         reason = self.supports(problem, control)
@@ -90,20 +108,40 @@ def solve(
     dt: float | None = None,
     rtol: float | None = None,
     atol: float | None = None,
+    steps: int | None = None,
+    frozen: float | None = None,
+    refine: float = 1.0,
     **options: Any,
 ) -> Solution:
-    """Solve once: fixed steps with ``dt``, adaptive ones with ``rtol`` (and ``atol``, default ``rtol``).
+    """Solve once, with one of four ways to choose steps.
+
+    Parameters
+    ----------
+    dt : float
+        Fixed steps.
+    rtol, atol : float
+        Adaptive steps; ``atol`` defaults to ``rtol``.
+    steps : int
+        Steps per saving interval, whatever its length.
+    frozen, refine : float
+        The steps that an adaptive pilot run with tolerance ``frozen`` takes, shared by all; see
+        :class:`attns_core.control.FrozenSteps`.
 
     Raises
     ------
     AttnsError
-        If neither or both are given, or the solver does not support the problem.
+        If none or several are given, or the solver does not support the problem.
     """
-    if (dt is None) == (rtol is None):
-        raise AttnsError("give either dt (fixed steps) or rtol (adaptive steps)")
+    given = [value is not None for value in (dt, rtol, steps, frozen)]
+    if sum(given) != 1:
+        raise AttnsError("give either dt (fixed steps), rtol (adaptive steps), steps (per saving interval) or frozen")
     control: StepControl
     if dt is not None:
         control = FixedStep(dt)
+    elif steps is not None:
+        control = StepsPerSave(steps)
+    elif frozen is not None:
+        control = FrozenSteps(rtol=frozen, atol=frozen if atol is None else atol, refine=refine)
     else:
         assert rtol is not None
         control = Adaptive(rtol=rtol, atol=rtol if atol is None else atol, **options)

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from attns_core.corrector import Corrector, TrainedCorrector, correction
+from attns_core.corrector import Correction, Corrector, TrainedCorrector, correction
 from attns_core.dataset import Dataset, dataset_id, make_dataset
 from attns_core.diagnostics import input_range, lipschitz, sampled_pairs, term_jacobian
 from attns_core.equation import Equation
@@ -28,7 +28,7 @@ class Trained:
 
     Parameters
     ----------
-    corrector : TrainedCorrector
+    corrector : TrainedCorrector or CorrectorSequence
         Not ``active`` when the gate is closed: the held-out one-step error was not below the bare
         method's (:func:`gate_threshold`), and the corrected step is the bare one.
     metadata : dict
@@ -37,7 +37,7 @@ class Trained:
         ``chosen``, ``input_range``, ``lipschitz``, versions.
     """
 
-    corrector: TrainedCorrector
+    corrector: Correction
     metadata: dict[str, Any]
 
 
@@ -108,51 +108,70 @@ def train(
         )
     else:
         _same_problem(dataset, equation, method, dt)
+    fit, trained, error = fitted(corrector, recipe, dataset, seed=seed, progress=progress)
+    metadata: dict[str, Any] = {
+        **origin(equation, method, corrector, recipe, seed=seed),
+        "dt": float(dt),
+        "dataset": dataset.id,
+        "trajectories": dataset.trajectories,
+        "pairs": dataset.n,
+        "noise": float(dataset.noise),
+        "input": trained.input,
+        "chosen": canonical(fit.chosen),
+        "held_out_relative_error": error,
+        "gated": not trained.active,
+        "gate_threshold": gate_threshold(dataset),
+        "train_seconds": float(fit.seconds),
+        "data_seconds": float(dataset.seconds),
+        "weights": count(trained),
+        "operations": trained.operations,
+        "curve": [[float(v) if np.isfinite(v) else None for v in point] for point in fit.curve],
+        "input_range": [side.tolist() for side in input_range(dataset.inputs(trained.input))],
+        "lipschitz": lipschitz(trained, dataset),
+    }
+    return Trained(corrector=trained, metadata=metadata)
+
+
+def fitted(
+    corrector: Corrector, recipe: AbstractRecipe, dataset: Dataset, *, seed: int, progress: Progress | None = None
+) -> tuple[Fit, TrainedCorrector, float]:
+    """A recipe's fit, the corrector with its limits and its gate in force, and its relative held-out error.
+
+    Raises
+    ------
+    AttnsError
+        If the method leaves no residual, or the data cannot support the fit.
+    """
     if not np.any(dataset.r):
         raise AttnsError(
-            f"{method.name} leaves no residual on {equation.name} at dt={dt:g}: there is nothing to learn; "
-            "choose a larger dt or no corrector"
+            f"{dataset.method.name} leaves no residual on {dataset.equation.name} at dt={dataset.dt:g}: there is "
+            "nothing to learn; choose a larger dt or no corrector"
         )
-    fit = recipe.fit(corrector, dataset, seed=seed, progress=progress)
-    fit = limited(fit, corrector, dataset)
+    fit = limited(recipe.fit(corrector, dataset, seed=seed, progress=progress), corrector, dataset)
     error = held_out_error(fit, dataset)
-    threshold = gate_threshold(dataset)
-    gated = not error < threshold
-    trained = replace(fit.trained, active=not gated)
-    metadata: dict[str, Any] = {
+    return fit, replace(fit.trained, active=error < gate_threshold(dataset)), error
+
+
+def origin(
+    equation: Equation, method: AbstractMethod, corrector: Corrector, recipe: AbstractRecipe, *, seed: int
+) -> dict[str, Any]:
+    """What weights belong to and how they came about, as JSON values."""
+    return {
         "equation": equation.name,
         "params": {key: list(v) if isinstance(v, tuple) else v for key, v in equation.p.items()},
         "rhs": equation.identity()["rhs"],
         "method": method.name,
         "method_identity": method.identity(),
-        "dt": float(dt),
-        "dim": dataset.dim,
+        "dim": equation.dim,
         "corrector": canonical(corrector.identity()),
         "recipe": canonical(recipe.identity()),
-        "dataset": dataset.id,
-        "trajectories": dataset.trajectories,
-        "pairs": dataset.n,
-        "noise": float(dataset.noise),
         "seed": int(seed),
-        "input": trained.input,
-        "chosen": canonical(fit.chosen),
-        "held_out_relative_error": error,
-        "gated": gated,
-        "gate_threshold": threshold,
-        "train_seconds": float(fit.seconds),
-        "data_seconds": float(dataset.seconds),
-        "weights": _count(trained),
-        "operations": trained.operations,
-        "curve": [[float(v) if np.isfinite(v) else None for v in point] for point in fit.curve],
-        "input_range": [side.tolist() for side in input_range(dataset.inputs(trained.input))],
-        "lipschitz": lipschitz(trained, dataset),
         "versions": {"attns": __version__, "numpy": np.__version__, "python": platform.python_version()},
     }
-    return Trained(corrector=trained, metadata=metadata)
 
 
 def limited(fit: Fit, corrector: Corrector, dataset: Dataset) -> Fit:
-    """The fit with the corrector's bound, clip and Lipschitz cap in force.
+    """The fit with the corrector's bound, clip, input limits and Lipschitz cap in force.
 
     Bound and clip are multiples of the largest training residual. The cap holds for the sampled
     Lipschitz constant of the term in standardised inputs and in units of the components' spread; a
@@ -175,6 +194,10 @@ def limited(fit: Fit, corrector: Corrector, dataset: Dataset) -> Fit:
         trained = replace(trained, bound=limit(corrector.bound, dataset))
     if corrector.clip is not None:
         trained = replace(trained, clip=limit(corrector.clip, dataset))
+    if corrector.margin is not None:
+        least, most = input_range(dataset.inputs(trained.input))
+        slack = corrector.margin * (most - least)
+        trained = replace(trained, lower=least - slack, upper=most + slack)
     return replace(fit, trained=trained, held_out=held_out)
 
 
@@ -198,7 +221,7 @@ def held_out_error(fit: Fit, dataset: Dataset) -> float:
     else:
         pairs = dataset.take(dataset.held_out)
         with np.errstate(all="ignore"):
-            error = pairs.relative_error(correction(fit.trained, pairs.u, pairs.S, pairs.k, pairs.dt))
+            error = pairs.relative_error(correction(fit.trained, pairs.u, pairs.S, pairs.k, pairs.dt, pairs.u0))
     return float(error) if np.isfinite(error) else 1e300
 
 
@@ -211,7 +234,8 @@ def _same_problem(dataset: Dataset, equation: Equation, method: AbstractMethod, 
         raise AttnsError("the dataset was made for another problem: " + "; ".join(wrong))
 
 
-def _count(trained: TrainedCorrector) -> int:
+def count(trained: TrainedCorrector) -> int:
+    """Number of weights."""
     arrays = [trained.offset, trained.weights]
     for layer in trained.layers:
         arrays += [layer.weight, layer.bias, layer.shape]

@@ -14,17 +14,20 @@ it, is the step ``dt`` that a corrector is trained for.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
-from attns_core.dataset import Dataset, pairs_of
+from attns_core.control import StepControl
+from attns_core.dataset import Dataset, initial_states, pairs_of
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.identity import content_hash
 from attns_core.method import AbstractMethod
+from attns_core.problem import Problem
+from attns_core.solver import AbstractSolver
 from attns_core.types import Array
 
 
@@ -101,6 +104,44 @@ def dataset_from_trajectories(
         seconds=time.perf_counter() - start,
         **arrays,
     )
+
+
+def solved_dataset(
+    equation: Equation,
+    method: AbstractMethod,
+    source: AbstractSolver,
+    control: StepControl,
+    *,
+    dt: float,
+    trajectories: int,
+    t_end: float | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Training pairs of trajectories that a solver follows, for equations too stiff for explicit sub-steps.
+
+    The initial states are those of :func:`attns_core.dataset.make_dataset`; residuals carry the solver's
+    error and the round-off of states.
+
+    Raises
+    ------
+    AttnsError
+        If no whole step fits before ``t_end`` or a trajectory is lost.
+    """
+    end = equation.t_end if t_end is None else t_end
+    steps = int((end - equation.t0) / dt * (1 + 1e-12))
+    if steps < 1:
+        raise AttnsError(f"t_end={end!r} leaves no whole step of dt={dt:g} after t0={equation.t0:g}")
+    u0 = initial_states(equation, trajectories, seed)
+    times = equation.t0 + dt * np.arange(steps + 1)
+    run = source.prepare(Problem(equation=equation, u0=u0, t_save=times), control)
+    start = time.perf_counter()
+    solution = run()
+    if not solution.finite.all():
+        lost = int(np.argmin(solution.finite))
+        raise AttnsError(f"{source.name} loses training trajectory {lost} of {equation.name}: {solution.message}")
+    found = Trajectories(t=times, u=solution.u.astype(np.float64), source=source.name)
+    dataset = dataset_from_trajectories(found, equation, method)
+    return replace(dataset, dt=dt, seed=seed, seconds=time.perf_counter() - start)
 
 
 def _from_npz(path: Path, equation: Equation) -> tuple[Array, Array]:

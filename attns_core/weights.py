@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import Layer, TrainedCorrector
+from attns_core.corrector import Correction, CorrectorSequence, Layer, TrainedCorrector
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.identity import content_hash
@@ -19,7 +19,7 @@ from attns_core.training import Trained
 ARRAYS = "weights.safetensors"
 METADATA = "metadata.json"
 _FORMAT = 1
-_PLAIN = ("mean", "scale", "exponents", "offset", "weights", "values", "bound", "clip")
+_PLAIN = ("mean", "scale", "exponents", "offset", "weights", "values", "bound", "clip", "lower", "upper")
 
 
 def save_weights(folder: Path | str, trained: Trained) -> Path:
@@ -28,15 +28,12 @@ def save_weights(folder: Path | str, trained: Trained) -> Path:
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = _arrays(trained.corrector)
+    corrector = trained.corrector
+    sequence = isinstance(corrector, CorrectorSequence)
+    arrays = _sequence_arrays(corrector) if sequence else _arrays(corrector)
     metadata = dict(trained.metadata)
     metadata["weights_format"] = _FORMAT
-    metadata["form"] = {
-        "input": trained.corrector.input,
-        "linear": trained.corrector.linear,
-        "active": trained.corrector.active,
-        "activations": [layer.activation for layer in trained.corrector.layers],
-    }
+    metadata["form"] = {"steps": [_form(c) for c in corrector.correctors]} if sequence else _form(corrector)
     metadata["arrays_hash"] = content_hash(arrays)
     metadata["metadata_hash"] = content_hash(metadata)
     _write(folder / ARRAYS, save(arrays))
@@ -67,8 +64,10 @@ def load_weights(
     wrong = differences(metadata, equation=equation, method=method, dt=dt)
     if wrong:
         raise AttnsError(f"{folder}: these weights are for another problem: " + "; ".join(wrong))
+    corrector: Correction
     try:
-        corrector = _corrector(arrays, metadata["form"])
+        form = metadata["form"]
+        corrector = _sequence(arrays, form["steps"]) if "steps" in form else _corrector(arrays, form)
     except (KeyError, IndexError, ValueError) as error:
         raise AttnsError(f"{folder}: incomplete weights ({error}); train again") from error
     return Trained(corrector=corrector, metadata=metadata)
@@ -101,7 +100,9 @@ def differences(
         identity = found["method_identity"] if isinstance(had_method, str) else had_method.identity()
         if identity != method.identity():
             wrong.append(f"method {name!r}, wanted {method.name!r}" if name != method.name else f"another {name!r}")
-    if dt is not None and abs(found["dt"] - dt) > 1e-12 * abs(dt):
+    if dt is not None and found["dt"] is None:
+        wrong.append(f"a sequence of steps, wanted dt={dt:g}")
+    elif dt is not None and abs(found["dt"] - dt) > 1e-12 * abs(dt):
         wrong.append(f"dt={found['dt']:g}, wanted {dt:g}")
     return wrong
 
@@ -117,6 +118,31 @@ def _equation_facts(found: Mapping[str, Any]) -> tuple[str, dict[str, Any], str,
 def _short(value: Any) -> str:
     text = "absent" if value is None else f"{value!r}"
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _form(corrector: TrainedCorrector) -> dict[str, Any]:
+    return {
+        "input": corrector.input,
+        "linear": corrector.linear,
+        "active": corrector.active,
+        "activations": [layer.activation for layer in corrector.layers],
+    }
+
+
+def _sequence_arrays(sequence: CorrectorSequence) -> dict[str, Any]:
+    arrays = {"starts": np.ascontiguousarray(sequence.starts), "lengths": np.ascontiguousarray(sequence.lengths)}
+    for i, corrector in enumerate(sequence.correctors):
+        arrays |= {f"step{i}.{name}": value for name, value in _arrays(corrector).items()}
+    return arrays
+
+
+def _sequence(arrays: dict[str, Any], forms: list[dict[str, Any]]) -> CorrectorSequence:
+    correctors = []
+    for i, form in enumerate(forms):
+        prefix = f"step{i}."
+        own = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+        correctors.append(_corrector(own, form))
+    return CorrectorSequence(correctors=tuple(correctors), starts=arrays["starts"], lengths=arrays["lengths"])
 
 
 def _arrays(corrector: TrainedCorrector) -> dict[str, Any]:

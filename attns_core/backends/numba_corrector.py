@@ -1,21 +1,26 @@
 """What the compiled backend needs to know about a trained corrector: its form, and its numbers."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import TrainedCorrector
-from attns_core.kernels.corrected import CorrectorForm, corrector_arrays
-from attns_core.method import AbstractMethod, ExplicitRungeKutta
+from attns_core.corrector import Correction, CorrectorSequence, TrainedCorrector, stage_weights
+from attns_core.kernels.corrected import CorrectorForm, corrector_arrays, stacked_arrays
+from attns_core.method import AbstractMethod
 
 
-def corrector_form(corrector: TrainedCorrector, dim: int, method: AbstractMethod) -> CorrectorForm:
-    """The compiled-in part of a corrector for a system of ``dim`` components."""
-    stages = method.stages if isinstance(method, ExplicitRungeKutta) else 0
+def corrector_form(corrector: Correction, dim: int, method: AbstractMethod) -> CorrectorForm:
+    """The compiled-in part of a corrector for a system of ``dim`` components; a sequence has one form."""
+    if isinstance(corrector, CorrectorSequence):
+        corrector = corrector.correctors[0]
+    weights = stage_weights(method)
+    stages = 0 if weights is None else weights.size
     u = [("u", 0, i) for i in range(dim)]
     S = [("S", 0, i) for i in range(dim)]
     K = [("k", s, i) for s in range(stages) for i in range(dim)]
-    inputs = {"u": u, "S": S, "uS": u + S, "f": K[:dim], "K": K, "uK": u + K}[corrector.input]
+    start = [("u0_", 0, i) for i in range(dim)]
+    inputs = {"u": u, "S": S, "uS": u + S, "f": K[:dim], "K": K, "uK": u + K, "u0": start}[corrector.input]
     has_values = corrector.weights is not None and corrector.values is not None
     return CorrectorForm(
         inputs=tuple(inputs),
@@ -30,11 +35,14 @@ def corrector_form(corrector: TrainedCorrector, dim: int, method: AbstractMethod
         shared=has_values and corrector.weights is not None and corrector.weights.shape[2] == 1,
         bound=corrector.bound is not None,
         clip=corrector.clip is not None,
+        limited=corrector.lower is not None,
     )
 
 
-def corrector_tables(corrector: TrainedCorrector, dim: int, dtype: str) -> tuple[Any, ...]:
-    """The numbers of a corrector, in the kernel's order and precision."""
+def corrector_tables(corrector: Correction, dim: int, dtype: str) -> tuple[Any, ...]:
+    """The numbers of a corrector or of a sequence, in the kernel's order and precision."""
+    if isinstance(corrector, CorrectorSequence):
+        return stacked_arrays([corrector_tables(_silent(c), dim, dtype) for c in corrector.correctors])
     return corrector_arrays(
         mean=corrector.mean,
         scale=corrector.scale,
@@ -46,6 +54,20 @@ def corrector_tables(corrector: TrainedCorrector, dim: int, dtype: str) -> tuple
         values=corrector.values,
         bound=corrector.bound,
         clip=corrector.clip,
+        lower=corrector.lower,
+        upper=corrector.upper,
         dim=dim,
         dtype=dtype,
+    )
+
+
+def _silent(corrector: TrainedCorrector) -> TrainedCorrector:
+    """A corrector of a sequence whose gate is closed adds zero: the others' steps share its code."""
+    if corrector.active:
+        return corrector
+    offset, weights = corrector.offset, corrector.weights
+    return replace(
+        corrector,
+        offset=None if offset is None else np.zeros_like(offset),
+        weights=None if weights is None else np.zeros_like(weights),
     )

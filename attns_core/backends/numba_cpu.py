@@ -10,13 +10,13 @@ from threadpoolctl import threadpool_limits
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.backends.numba_adaptive import prepare_adaptive
 from attns_core.backends.numba_corrector import corrector_form, corrector_tables
-from attns_core.backends.numba_exponential import exponential_tables
+from attns_core.backends.numba_exponential import exponential_tables, varying_tables
 from attns_core.backends.numba_record import recorded
 from attns_core.backends.numba_rosenbrock import fixed_step, why_not_compiled
 from attns_core.backends.numba_threads import share
 from attns_core.backends.numpy_exponential import why_not_exponential
-from attns_core.control import Adaptive, StepControl
-from attns_core.corrector import TrainedCorrector
+from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.corrector import Correction, CorrectorSequence
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
@@ -27,10 +27,11 @@ from attns_core.kernels.exponential import ExponentialLines
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
 from attns_core.kernels.recorder import Graph
-from attns_core.kernels.step import Step, runge_kutta_step, splitting_step
-from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting
+from attns_core.kernels.step import Step, runge_kutta_step, splitting_step, zero_step
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting, ZeroIncrement
 from attns_core.problem import Problem
 from attns_core.solution import Solution
+from attns_core.step_sequence import step_sequence
 
 _FUSED_OPERATIONS = 1500
 """Straight-line operations up to which a whole step is compiled as one; beyond, compiling takes seconds."""
@@ -73,7 +74,7 @@ class NumbaBackend(AbstractBackend):
         problem: Problem,
         method: AbstractMethod,
         control: StepControl,
-        corrector: TrainedCorrector | None,
+        corrector: Correction | None,
         dtype: str,
     ) -> str | None:
         if isinstance(method, Splitting):
@@ -87,12 +88,10 @@ class NumbaBackend(AbstractBackend):
             if reason is not None:
                 return reason
         elif isinstance(method, ExponentialRungeKutta):
-            if corrector is not None:
-                return f"the numba backend has no corrected steps of {method.name}"
             reason = why_not_exponential(method, problem.equation)
             if reason is not None:
                 return reason
-        elif not isinstance(method, ExplicitRungeKutta):
+        elif not isinstance(method, ExplicitRungeKutta | ZeroIncrement):
             return f"the numba backend has no step for {type(method).__name__}"
         if isinstance(control, Adaptive) and not method.is_adaptive:
             return f"{method.name} has no error estimate"
@@ -103,12 +102,14 @@ class NumbaBackend(AbstractBackend):
         problem: Problem,
         method: AbstractMethod,
         control: StepControl,
-        corrector: TrainedCorrector | None,
+        corrector: Correction | None,
         dtype: str,
     ) -> PreparedSolve:
         if isinstance(control, Adaptive):
             return prepare_adaptive(self, problem, method, control, dtype)
-        counts = np.asarray(problem.steps_per_save(control), dtype=np.int64)
+        steps = step_sequence(problem, method, control)
+        counts = steps.counts
+        varying = not isinstance(control, FixedStep) or isinstance(corrector, CorrectorSequence)
         graph = recorded(problem.equation)
         whole = self.is_whole(graph, method)
         corrected = corrector is not None and corrector.active
@@ -119,7 +120,7 @@ class NumbaBackend(AbstractBackend):
             lanes *= 4
 
         def generate(exact: bool) -> Generated:
-            form = Form(dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact)
+            form = Form(dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact, varying=varying)
             return _fixed_kernel(problem, method, corrector if corrected else None, graph, form, whole)
 
         tables: tuple[Any, ...] = ()
@@ -127,7 +128,10 @@ class NumbaBackend(AbstractBackend):
             t = method.tableau
             tables = fixed.staged_coefficients(t.a, t.b, t.c, t.needed)
         if isinstance(method, ExponentialRungeKutta):
-            tables = exponential_tables(method, problem.equation, control.dt, dtype)
+            if varying:
+                tables = varying_tables(method, problem.equation, steps.lengths, dtype)
+            else:
+                tables = exponential_tables(method, problem.equation, float(steps.lengths[0]), dtype)
         if corrector is not None and corrected:
             tables += corrector_tables(corrector, problem.equation.dim, dtype)
         products = (
@@ -139,11 +143,12 @@ class NumbaBackend(AbstractBackend):
         c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
         kernel = load_kernel(generated.source, ENTRY)
         u0 = problem.u0.astype(dtype)
-        n_steps = int(counts.sum())
+        n_steps = steps.n_steps
+        lengths = (control.dt,) if isinstance(control, FixedStep) and not varying else (steps.starts, steps.lengths)
         n_blocks = -(-problem.n // lanes)
 
         def call(kernel: Any, out: Any, chosen: Any, first: int, last: int) -> None:
-            kernel(u0, out, problem.t_save, chosen, control.dt, c, first, last, *tables)
+            kernel(u0, out, problem.t_save, chosen, *lengths, c, first, last, *tables)
 
         # Compiles without stepping.
         call(kernel, np.empty((1, *u0.shape), dtype=u0.dtype), counts[:0], 0, 0)
@@ -162,7 +167,7 @@ class NumbaBackend(AbstractBackend):
                 u=out,
                 n_steps=n_steps,
                 nfe=n_steps * _evaluations(method),
-                n_corrector=n_steps if corrected else 0,
+                n_corrector=_corrected_steps(corrector, n_steps),
                 extra={
                     "threads": used,
                     "fastmath": self.fastmath,
@@ -176,7 +181,7 @@ class NumbaBackend(AbstractBackend):
 
     def is_whole(self, graph: Graph, method: AbstractMethod) -> bool:
         """Whether a method's whole step is compiled as straight-line code."""
-        if isinstance(method, Splitting | Rosenbrock):
+        if isinstance(method, Splitting | Rosenbrock | ZeroIncrement):
             return True
         if isinstance(method, ExponentialRungeKutta):
             return False
@@ -188,7 +193,7 @@ class NumbaBackend(AbstractBackend):
 def _fixed_kernel(
     problem: Problem,
     method: AbstractMethod,
-    corrector: TrainedCorrector | None,
+    corrector: Correction | None,
     graph: Graph,
     form: Form,
     whole: bool,
@@ -202,6 +207,8 @@ def _fixed_kernel(
         step = fixed_step(method, graph, form)
     elif isinstance(method, ExponentialRungeKutta):
         step = ExponentialLines(graph, form)
+    elif isinstance(method, ZeroIncrement):
+        step = zero_step(graph, form)
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau
@@ -223,9 +230,16 @@ def _evaluations(method: AbstractMethod) -> int:
             return method.tableau.effective_stages
         case Rosenbrock():
             return method.evaluations
-        case Splitting() | ExponentialRungeKutta():
+        case Splitting() | ExponentialRungeKutta() | ZeroIncrement():
             return method.stages
     raise AttnsError(f"the numba backend has no step for {type(method).__name__}")
+
+
+def _corrected_steps(corrector: Correction | None, n_steps: int) -> int:
+    if isinstance(corrector, CorrectorSequence):
+        active = np.array([c.active for c in corrector.correctors])
+        return int(active[np.arange(n_steps) % active.size].sum())
+    return n_steps if corrector is not None and corrector.active else 0
 
 
 def _operations(graph: Graph, method: AbstractMethod) -> int:

@@ -7,12 +7,22 @@ import numpy as np
 from attns_core.backends.numpy_exponential import coefficient_matrices, linear_part
 from attns_core.equation import Equation
 from attns_core.exponential import ExponentialRungeKutta
+from attns_core.types import Array
 
 
 def exponential_tables(method: ExponentialRungeKutta, equation: Equation, dt: float, dtype: str) -> tuple[Any, ...]:
-    """``inner, present, outer, linear, times`` of :mod:`attns_core.kernels.exponential`."""
+    """``inner, present, outer, part, times`` of :mod:`attns_core.kernels.exponential`."""
+    inners, present, outers, linear, times, _ = varying_tables(method, equation, np.array([dt]), dtype)
+    return inners[0], present, outers[0], linear, times
+
+
+def varying_tables(method: ExponentialRungeKutta, equation: Equation, lengths: Array, dtype: str) -> tuple[Any, ...]:
+    """``inners, present, outers, part, times, table`` for steps of several lengths."""
     L = linear_part(equation)
-    inner, outer = coefficient_matrices(L, method, dt)
+    distinct, table = np.unique(lengths, return_inverse=True)
     a, _, c = method.tables
+    matrices = [coefficient_matrices(L, method, float(dt)) for dt in distinct]
+    inners = np.stack([inner for inner, _ in matrices]).astype(dtype)
+    outers = np.stack([outer for _, outer in matrices]).astype(dtype)
     present = (a != 0).any(axis=2)
-    return inner.astype(dtype), present, outer.astype(dtype), L.astype(dtype), np.array(c)
+    return inners, present, outers, L.astype(dtype), np.array(c), table.astype(np.int64)

@@ -7,14 +7,15 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.backend import AbstractBackend, PreparedSolve
-from attns_core.control import Adaptive, FixedStep, StepControl
-from attns_core.corrector import TrainedCorrector, correction
+from attns_core.control import Adaptive, StepControl
+from attns_core.corrector import Correction, correction, corrector_of_step
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
-from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting
+from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting, ZeroIncrement
 from attns_core.problem import Problem
 from attns_core.solution import Solution
+from attns_core.step_sequence import StepSequence, step_sequence
 from attns_core.types import Array
 
 
@@ -30,7 +31,7 @@ class NumpyBackend(AbstractBackend):
         problem: Problem,
         method: AbstractMethod,
         control: StepControl,
-        corrector: TrainedCorrector | None,
+        corrector: Correction | None,
         dtype: str,
     ) -> str | None:
         if isinstance(method, Splitting):
@@ -46,7 +47,7 @@ class NumpyBackend(AbstractBackend):
             if isinstance(control, Adaptive):
                 return f"{method.name} has no error estimate"
             return why_not_exponential(method, problem.equation)
-        if not isinstance(method, ExplicitRungeKutta | Rosenbrock):
+        if not isinstance(method, ExplicitRungeKutta | Rosenbrock | ZeroIncrement):
             return f"the numpy backend has no step for {type(method).__name__}"
         return None
 
@@ -55,13 +56,13 @@ class NumpyBackend(AbstractBackend):
         problem: Problem,
         method: AbstractMethod,
         control: StepControl,
-        corrector: TrainedCorrector | None,
+        corrector: Correction | None,
         dtype: str,
     ) -> PreparedSolve:
-        if isinstance(control, FixedStep):
-            counts = problem.steps_per_save(control)
+        if not isinstance(control, Adaptive):
+            steps = step_sequence(problem, method, control)
             step = increment(problem, method)
-            return lambda: _fixed(problem, method, control.dt, counts, step, corrector, np.dtype(dtype))
+            return lambda: _prescribed(problem, method, steps, step, corrector, np.dtype(dtype))
         from attns_core.backends.numpy_adaptive import solve_adaptive
 
         return lambda: solve_adaptive(problem, method, control, np.dtype(dtype))
@@ -85,6 +86,8 @@ def increment(problem: Problem, method: AbstractMethod) -> Increment:
         from attns_core.backends.numpy_exponential import exponential_increment
 
         return exponential_increment(problem, method)
+    if isinstance(method, ZeroIncrement):
+        return lambda t, u, dt: (np.zeros_like(u), np.zeros((0, *u.shape), dtype=u.dtype))
     raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")
 
 
@@ -133,34 +136,37 @@ def _splitting_increment(problem: Problem, method: Splitting) -> Increment:
     return step
 
 
-def _fixed(
+def _prescribed(
     problem: Problem,
     method: AbstractMethod,
-    dt: float,
-    counts: Array,
+    steps: StepSequence,
     step: Increment,
-    corrector: TrainedCorrector | None,
+    corrector: Correction | None,
     dtype: Any,
 ) -> Solution:
-    u = problem.u0.astype(dtype)
+    u = u0 = problem.u0.astype(dtype)
     saved = np.empty((problem.t_save.size, *u.shape), dtype=dtype)
     saved[0] = u
+    s = corrected = 0
     with np.errstate(all="ignore"):
-        for i, count in enumerate(counts):
-            for j in range(int(count)):
-                S, k = step(problem.t_save[i] + j * dt, u, dt)
+        for i, count in enumerate(steps.counts):
+            for _ in range(int(count)):
+                t, dt = steps.starts[s], float(steps.lengths[s])
+                S, k = step(t, u, dt)
                 new = u + S
-                if corrector is not None:
-                    new = new + correction(corrector, u, S, k, dt)
+                term = corrector_of_step(corrector, s)
+                if term is not None:
+                    new = new + correction(term, u, S, k, dt, u0)
+                    corrected += 1
                 u = new.astype(dtype)
+                s += 1
             saved[i + 1] = u
-    n_steps = int(counts.sum())
     return Solution(
         t=problem.t_save,
         u=saved,
-        n_steps=n_steps,
-        nfe=n_steps * _evaluations(method),
-        n_corrector=n_steps if corrector is not None else 0,
+        n_steps=steps.n_steps,
+        nfe=steps.n_steps * _evaluations(method),
+        n_corrector=corrected,
     )
 
 
@@ -173,4 +179,6 @@ def _evaluations(method: AbstractMethod) -> int:
             return method.stages
         case Rosenbrock():
             return method.evaluations
+        case ZeroIncrement():
+            return 0
     raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")

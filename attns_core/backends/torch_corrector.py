@@ -45,7 +45,9 @@ class CorrectorModule(nn.Module):
         self.scale: Tensor
         self.bound: Tensor | None
         self.clip: Tensor | None
-        for name in ("mean", "scale", "bound", "clip"):
+        self.lower: Tensor | None
+        self.upper: Tensor | None
+        for name in ("mean", "scale", "bound", "clip", "lower", "upper"):
             value = getattr(trained, name)
             self.register_buffer(name, None if value is None else tensor(value))
         # Small integer and coefficient tables decide which operations run, so they stay on the host.
@@ -78,6 +80,8 @@ class CorrectorModule(nn.Module):
             values=self.values,
             bound=array(self.bound),
             clip=array(self.clip),
+            lower=array(self.lower),
+            upper=array(self.upper),
             active=self.active,
         )
 
@@ -88,6 +92,8 @@ class CorrectorModule(nn.Module):
 
     def feature_blocks(self, x: Tensor) -> list[Tensor]:
         """Features of inputs ``(n_in, n)`` but for the constant 1, in blocks of shape ``(.., n)``."""
+        if self.lower is not None and self.upper is not None:
+            x = torch.clamp(x, self.lower[:, None], self.upper[:, None])
         z = (x - self.mean[:, None]) / self.scale[:, None]
         blocks = [z] if self.linear else []
         if len(self.layers) > 0:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from attns_core.backend import AbstractBackend, PreparedSolve
-from attns_core.control import Adaptive, StepControl
-from attns_core.corrector import TrainedCorrector
+from attns_core.control import Adaptive, FixedStep, FrozenSteps, StepControl, StepsPerSave
+from attns_core.corrector import Correction, CorrectorSequence
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
 from attns_core.problem import Problem
@@ -39,7 +39,7 @@ class TorchBackend(AbstractBackend):
         problem: Problem,
         method: AbstractMethod,
         control: StepControl,
-        corrector: TrainedCorrector | None,
+        corrector: Correction | None,
         dtype: str,
     ) -> str | None:
         missing = device_missing(self.device)
@@ -53,6 +53,8 @@ class TorchBackend(AbstractBackend):
                 return reason
         elif not isinstance(method, ExplicitRungeKutta):
             return f"the torch backend has no step for {type(method).__name__}"
+        if isinstance(control, StepsPerSave | FrozenSteps) or isinstance(corrector, CorrectorSequence):
+            return "the torch backend takes steps of one length; use numba for step sequences"
         if isinstance(control, Adaptive):
             if not method.is_adaptive:
                 return f"{method.name} has no error estimate"
@@ -65,7 +67,7 @@ class TorchBackend(AbstractBackend):
         problem: Problem,
         method: AbstractMethod,
         control: StepControl,
-        corrector: TrainedCorrector | None,
+        corrector: Correction | None,
         dtype: str,
     ) -> PreparedSolve:
         reason = self.supports(problem, method, control, corrector, dtype)
@@ -83,6 +85,8 @@ class TorchBackend(AbstractBackend):
             assert isinstance(method, ExplicitRungeKutta)
             facts = describe_device(device)
             return lambda: solve_adaptive(problem, method, control, precision, device, facts)
+        assert isinstance(control, FixedStep)
+        assert not isinstance(corrector, CorrectorSequence)
         counts = problem.steps_per_save(control)
         with torch.inference_mode():
             module = None

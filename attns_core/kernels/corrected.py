@@ -14,7 +14,7 @@ import numpy as np
 
 from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.fixed import StagedLines, load, store
-from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator
+from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator, each_step
 from attns_core.kernels.source import Source
 from attns_core.kernels.step import Step
 
@@ -47,7 +47,8 @@ class CorrectorForm:
     Parameters
     ----------
     inputs : tuple of (str, int, int)
-        One per input: ``("u", 0, i)``, ``("S", 0, i)`` or ``("k", stage, i)``.
+        One per input: ``("u", 0, i)``, ``("S", 0, i)``, ``("k", stage, i)``, or ``("u0_", 0, i)`` of the
+        initial state.
     linear : bool
     activations : tuple of str
         One per hidden layer.
@@ -59,7 +60,8 @@ class CorrectorForm:
         The stages that each value mixes.
     shared : bool
         One set of weights for all components.
-    bound, clip : bool
+    bound, clip, limited : bool
+        Whether the term is bounded, cut, or its inputs limited.
     """
 
     inputs: tuple[tuple[str, int, int], ...]
@@ -72,6 +74,12 @@ class CorrectorForm:
     shared: bool
     bound: bool
     clip: bool
+    limited: bool = False
+
+    @property
+    def from_start(self) -> bool:
+        """Whether the initial state is among the inputs."""
+        return any(kind == "u0_" for kind, _, _ in self.inputs)
 
     def outputs(self, dim: int) -> int:
         """Accumulators: offsets, then weights value by value."""
@@ -86,7 +94,10 @@ class CorrectorForm:
         return self.last_inputs + self.outputs(dim) <= FUSED_LIMIT
 
 
-ARGUMENTS = "mean, rscale, constant, linear, heads, mix, limits, layers, shapes, parents, variables"
+ARGUMENTS = "mean, rscale, constant, linear, heads, limits, ranges, layers, shapes, mix, parents, variables"
+
+EACH = ("mean", "rscale", "constant", "linear", "heads", "limits", "ranges", "mix")
+"""Arguments that every corrector of a sequence has of its own, besides the tuples ``layers`` and ``shapes``."""
 
 
 @final
@@ -115,34 +126,55 @@ class _Layout:
 
     @property
     def rows(self) -> int:
+        return self.initial + (self.dim if self.form.from_start else 0)
+
+    @property
+    def initial(self) -> int:
         return self.accumulators + self.form.outputs(self.dim)
 
 
 def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) -> Generated:
-    """``solve(initial, out, t_save, counts, dt, c, first, last, [tableau,] corrector arrays)``."""
+    """``solve(initial, out, t_save, counts, dt, c, first, last, [tableau,] corrector arrays)``.
+
+    With varying steps the correctors form a sequence: each array in ``EACH`` and each layer has a leading
+    axis, over which the steps cycle.
+    """
     dim = step.dim
     layout = _Layout(dim, corrector)
-    staged = isinstance(step, StagedLines)
     out = begin(form, also=("wave64",))
     if "fsnet" in corrector.activations:
         _bump(out, form)
     out.line(decorator(form))
-    tableau = "starts, slots, weights, times, needed, " if staged else ""
-    with out.block(f"def {ENTRY}(initial, out, t_save, counts, dt, c, first, last, {tableau}{ARGUMENTS})"):
+    tableau = f"{step.arguments}, " if isinstance(step, StagedLines) else ""
+    arguments = _stacked() if form.varying else ARGUMENTS
+    with out.block(f"def {ENTRY}(initial, out, t_save, counts, {form.steps}, c, first, last, {tableau}{arguments})"):
         out.line("n = initial.shape[1]")
         out.lines(step.emitter.constants.prologue())
-        if staged:
-            step.prologue(out)
+        scaled: list[str] = []
+        if isinstance(step, StagedLines):
+            step.prologue(out, form)
+            scaled += step.scaled
+        elif form.varying:
+            scaled += step.prologue
         else:
             out.lines(step.prologue)
         out.line(f"w = np.empty({layout.rows} * L, dtype=F)")
-        _prologue(out, corrector, layout)
+        _workspace(out, corrector, layout, form)
+        numbers = _numbers(corrector, layout)
+        if form.varying:
+            scaled += _of_step(corrector) + numbers
+        else:
+            out.lines(numbers)
         with out.block("for block in range(first, last)"):
             load(out, dim)
+            if form.varying:
+                out.line("step = 0")
+            if corrector.from_start:
+                with out.block(f"for x in range({dim} * L)"):
+                    out.line(f"w[{layout.initial} * L + x] = w[x]")
             with out.block("for i in range(counts.size)"):
-                with out.block("for j in range(counts[i])"):
-                    out.line("t = t_save[i] + j * dt")
-                    if staged:
+                with each_step(out, form, scaled):
+                    if isinstance(step, StagedLines):
                         step.step(out)
                         with out.block("for l in range(L)"):
                             _gather_staged(out, layout)
@@ -172,33 +204,64 @@ def _bump(out: Source, form: Form) -> None:
     out.lines(["", ""])
 
 
-def _prologue(out: Source, corrector: CorrectorForm, layout: _Layout) -> None:
+def _stacked() -> str:
+    """The arguments of a sequence of correctors: plural names for what has a leading axis."""
+    return ", ".join(f"{name}_each" if name in (*EACH, "layers", "shapes") else name for name in ARGUMENTS.split(", "))
+
+
+def _of_step(corrector: CorrectorForm) -> list[str]:
+    """The numbers of the present step's corrector under their usual names."""
+    lines = ["mine = step % mean_each.shape[0]", *(f"{name} = {name}_each[mine]" for name in EACH)]
+    for i in range(len(corrector.activations)):
+        lines += [f"layer{i} = layers_each[{i}][mine]", f"shape{i} = shapes_each[{i}][mine]"]
+    return lines
+
+
+def _numbers(corrector: CorrectorForm, layout: _Layout) -> list[str]:
+    """Scalars that the lane loops use, from the arrays of one corrector."""
     n_in = len(corrector.inputs)
+    lines = [f"m{i} = mean[{i}]" for i in range(n_in)] + [f"e{i} = rscale[{i}]" for i in range(n_in)]
+    lines += [f"x{v}_{j} = F(dt * mix[{v}, {j}])" for v, row in enumerate(corrector.values) for j in row]
+    if corrector.bound or corrector.clip:
+        for i in range(layout.dim):
+            lines += [f"b{i} = limits[0, {i}]", f"l{i} = limits[1, {i}]"]
+    if corrector.limited:
+        for i in range(n_in):
+            lines += [f"g{i}_ = ranges[0, {i}]", f"j{i}_ = ranges[1, {i}]"]
+    for i in range(_products(corrector, layout)):
+        lines.append(f"weight{i}[:, :] = layer{i}[:, :-1]")
+    if corrector.activations and not corrector.is_fused(layout.dim):
+        lines.append("headst[:, :] = heads.T")
+    return lines
+
+
+def _products(corrector: CorrectorForm, layout: _Layout) -> int:
+    """Hidden layers that are matrix products."""
+    return max(0, len(corrector.activations) - (1 if corrector.is_fused(layout.dim) else 0))
+
+
+def _workspace(out: Source, corrector: CorrectorForm, layout: _Layout, form: Form) -> None:
+    """Constants and arrays of a call."""
     out.line("zero = F(0)")
     out.line("one = F(1)")
     out.line("two_hundred = F(200)")
     out.line(f"reach = F({INPUT_LIMIT!r})")
-    out.lines(f"m{i} = mean[{i}]" for i in range(n_in))
-    out.lines(f"e{i} = rscale[{i}]" for i in range(n_in))
-    terms = [(v, j) for v, row in enumerate(corrector.values) for j in row]
-    out.lines(f"x{v}_{j} = F(dt * mix[{v}, {j}])" for v, j in terms)
-    if corrector.bound or corrector.clip:
-        for i in range(layout.dim):
-            out.line(f"b{i} = limits[0, {i}]")
-            out.line(f"l{i} = limits[1, {i}]")
-    for i in range(len(corrector.activations)):
-        # (width, inputs + 1): the last column is the bias.
-        out.line(f"layer{i} = layers[{i}]")
-        out.line(f"shape{i} = shapes[{i}]")
-    fused = corrector.is_fused(layout.dim)
-    products = len(corrector.activations) - (1 if fused else 0)
-    for i in range(max(0, products)):
-        out.line(f"weight{i} = np.ascontiguousarray(layer{i}[:, :-1])")
-        out.line(f"g{i} = np.empty((layer{i}.shape[0], L), dtype=F)")
+    fused, heads = corrector.is_fused(layout.dim), "heads"
+    if form.varying:
+        heads = "heads_each[0]"
+    else:
+        for i in range(len(corrector.activations)):
+            # (width, inputs + 1): the last column is the bias.
+            out.line(f"layer{i} = layers[{i}]")
+            out.line(f"shape{i} = shapes[{i}]")
+    for i in range(_products(corrector, layout)):
+        layer = f"layers_each[{i}][0]" if form.varying else f"layer{i}"
+        out.line(f"weight{i} = np.empty(({layer}.shape[0], {layer}.shape[1] - 1), dtype=F)")
+        out.line(f"g{i} = np.empty(({layer}.shape[0], L), dtype=F)")
     if fused and len(corrector.activations) > 1:
         out.line(f"xs = np.empty({corrector.last_inputs} * L, dtype=F)")
     if corrector.activations and not fused:
-        out.line("headst = np.ascontiguousarray(heads.T)")
+        out.line(f"headst = np.empty(({heads}.shape[1], {heads}.shape[0]), dtype=F)")
         out.line(f"sums = np.empty(({corrector.outputs(layout.dim)}, L), dtype=F)")
     if corrector.monomials:
         out.line("g = np.empty(parents.size * L, dtype=F)")
@@ -219,7 +282,12 @@ def _inputs(out: Source, layout: _Layout, form: Form) -> None:
     out.lines(f"w[{layout.increment + i} * L + l] = S{i}" for i in range(dim))
     for row, (kind, s, i) in enumerate(corrector.inputs):
         name = f"k{s}_{i}" if kind == "k" else f"{kind}{i}"
+        if kind == "u0_":
+            name = f"w[{layout.initial + i} * L + l]"
         out.line(f"z = ({name} - m{row}) * e{row}")
+        if corrector.limited:
+            out.line(f"z = g{row}_ if z < g{row}_ else z")
+            out.line(f"z = j{row}_ if z > j{row}_ else z")
         # Sines of huge numbers are left to the C library: NaN has the block solved again with it.
         guarded = form.dtype == "float64" and not form.exact and {"sine", "fsnet"} & {*corrector.activations}
         out.line(f"w[{layout.inputs + row} * L + l] = {'z if abs(z) <= reach else np.nan' if guarded else 'z'}")
@@ -373,6 +441,8 @@ def corrector_arrays(
     values: Any,
     bound: Any,
     clip: Any,
+    lower: Any,
+    upper: Any,
     dim: int,
     dtype: str,
 ) -> tuple[Any, ...]:
@@ -411,19 +481,37 @@ def corrector_arrays(
         limits[0] = bound
     if clip is not None:
         limits[1] = clip
+    ranges = np.zeros((2, n_in), dtype=dtype)
+    if lower is not None:
+        ranges[0], ranges[1] = (lower - mean) / scale, (upper - mean) / scale
     return (
         np.asarray(mean, dtype=dtype),
         (1.0 / np.asarray(scale, dtype=np.float64)).astype(dtype),
         np.ascontiguousarray(head[0]),
         np.ascontiguousarray(head[1:split]) if linear else np.zeros((0, head.shape[1]), dtype=dtype),
         np.ascontiguousarray(rows),
-        np.asarray(values if values is not None else np.zeros((0, 0)), dtype=np.float64),
         limits,
+        ranges,
         tuple(packed) or (np.zeros((0, 1), dtype=dtype),),
         tuple(shapes) or (np.zeros((1, 1), dtype=dtype),),
+        np.asarray(values if values is not None else np.zeros((0, 0)), dtype=np.float64),
         parents,
         variables,
     )
+
+
+def stacked_arrays(arrays: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The arguments of several correctors of one form as those of their sequence."""
+    names = ARGUMENTS.split(", ")
+    stacked: list[Any] = []
+    for name, *parts in zip(names, *arrays, strict=True):
+        if name in EACH:
+            stacked.append(np.stack(parts))
+        elif name in ("layers", "shapes"):
+            stacked.append(tuple(np.stack(layer) for layer in zip(*parts, strict=True)))
+        else:
+            stacked.append(parts[0])
+    return tuple(stacked)
 
 
 def _monomial_table(exponents: Any, rows: Any) -> tuple[Any, Any, Any]:

@@ -1,30 +1,38 @@
 """Exponential Runge-Kutta steps over blocks of lanes: dense matrices times states, right-hand sides between."""
 
 from attns_core.kernels.fixed import StagedLines
+from attns_core.kernels.form import Form
+from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 
 
 class ExponentialLines(StagedLines):
-    """A step with ``inner[s, j]`` (times ``dt``), ``outer[s]`` and ``linear`` as dense matrices.
+    """A step with ``inner[s, j]`` (times ``dt``), ``outer[s]`` and ``part`` (of the right-hand side) as dense matrices.
 
     Leaves the increment divided by ``dt`` in ``y``, the stages in ``k``, as the explicit form does.
     """
 
-    arguments = "inner, present, outer, linear, times"
+    def __init__(self, graph: Graph, form: Form) -> None:
+        super().__init__(graph, form)
+        self.arguments = "inner, present, outer, part, times"
+        if form.varying:
+            # One pair of tables for each length that occurs.
+            self.arguments = "inners, present, outers, part, times, table"
+            self.scaled = (*self.scaled, "inner = inners[table[step]]", "outer = outers[table[step]]")
 
-    def prologue(self, out: Source) -> None:
-        super().prologue(out)
-        out.line(f"z = np.empty({self.dim} * L, dtype=F)")
+    def prologue(self, out: Source, form: Form) -> None:
+        super().prologue(out, form)
+        out.line(f"shift = np.empty({self.dim} * L, dtype=F)")
 
     def step(self, out: Source) -> None:
         dim = self.dim
         with out.block("for s in range(stages)"):
             with out.block(f"for x in range({dim} * L)"):
-                out.line("z[x] = F(0)")
+                out.line("shift[x] = F(0)")
             with out.block("for j_ in range(s)"), out.block("if present[s, j_]"):
-                self._add(out, "inner[s, j_, d, e]", f"k[j_ * {dim} * L : (j_ + 1) * {dim} * L]", "z")
+                self._add(out, "inner[s, j_, d, e]", f"k[j_ * {dim} * L : (j_ + 1) * {dim} * L]", "shift")
             with out.block(f"for x in range({dim} * L)"):
-                out.line("y[x] = w[x] + z[x]")
+                out.line("y[x] = w[x] + shift[x]")
             if self.time:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)
@@ -35,7 +43,7 @@ class ExponentialLines(StagedLines):
             out.line(f"ks = k[s * {dim} * L : (s + 1) * {dim} * L]")
             with out.block(f"for x in range({dim} * L)"):
                 out.line(f"ks[x] = y[{dim} * L + x]")
-            self._add(out, "-linear[d, e]", "z", "ks")
+            self._add(out, "-part[d, e]", "shift", "ks")
         with out.block(f"for x in range({dim} * L)"):
             out.line("y[x] = F(0)")
         with out.block("for s in range(stages)"):

@@ -16,30 +16,34 @@ from typing import Any
 import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator
+from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator, each_step
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 from attns_core.kernels.step import Step
 
 
 def fused(step: Step, form: Form) -> Generated:
-    """``solve(initial, out, t_save, counts, dt, c, first, last)`` for whole steps as straight-line code."""
+    """``solve(initial, out, t_save, counts, dt, c, first, last)`` for whole steps as straight-line code.
+
+    With varying steps ``begins, lengths`` stand in the place of ``dt``, here and below.
+    """
     dim = step.dim
     out = begin(form)
     out.line(decorator(form))
-    with out.block(f"def {ENTRY}(initial, out, t_save, counts, dt, c, first, last)"):
+    with out.block(f"def {ENTRY}(initial, out, t_save, counts, {form.steps}, c, first, last)"):
         out.line("n = initial.shape[1]")
         out.lines(step.emitter.constants.prologue())
-        out.lines(step.prologue)
+        if not form.varying:
+            out.lines(step.prologue)
         if form.lanes > 1:
             out.line(f"w = np.empty({dim} * L, dtype=F)")
         with out.block("for block in range(first, last)"):
             load(out, dim, scalars=form.lanes == 1)
+            if form.varying:
+                out.line("step = 0")
             with out.block("for i in range(counts.size)"):
-                with out.block("for j in range(counts[i])"):
-                    if step.time:
-                        out.line("t = t_save[i] + j * dt")
-                        out.lines(step.time)
+                with each_step(out, form, step.prologue, timed=bool(step.time)):
+                    out.lines(step.time)
                     if form.lanes == 1:
                         out.lines(step.lane)
                         out.lines(f"u{i} = u{i} + S{i}" for i in range(dim))
@@ -60,15 +64,16 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
     dim, emitter = stages.dim, stages.emitter
     out = begin(form)
     out.line(decorator(form))
-    with out.block(f"def {ENTRY}(initial, out, t_save, counts, dt, c, first, last, {stages.arguments})"):
+    with out.block(f"def {ENTRY}(initial, out, t_save, counts, {form.steps}, c, first, last, {stages.arguments})"):
         out.line("n = initial.shape[1]")
         out.lines(emitter.constants.prologue())
-        stages.prologue(out)
+        stages.prologue(out, form)
         with out.block("for block in range(first, last)"):
             load(out, dim)
+            if form.varying:
+                out.line("step = 0")
             with out.block("for i in range(counts.size)"):
-                with out.block("for j in range(counts[i])"):
-                    out.line("t = t_save[i] + j * dt")
+                with each_step(out, form, stages.scaled):
                     stages.step(out)
                     with out.block(f"for x in range({dim} * L)"):
                         out.line("w[x] = w[x] + h * y[x]")
@@ -80,6 +85,7 @@ class StagedLines:
     """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``."""
 
     arguments = "starts, slots, weights, times, needed"
+    scaled: tuple[str, ...] = ("h = F(dt)",)
 
     def __init__(self, graph: Graph, form: Form) -> None:
         self.emitter = emitter = Emitter(graph, form.function)
@@ -88,8 +94,9 @@ class StagedLines:
         self.used = sorted({graph.ops[i][1][0] for i in graph.needed(graph.outputs) if graph.ops[i][0] == "u"})
         self.lane, self.results = emitter.lane_lines(graph.outputs, [f"y{i}" for i in range(self.dim)], "s")
 
-    def prologue(self, out: Source) -> None:
-        out.line("h = F(dt)")
+    def prologue(self, out: Source, form: Form) -> None:
+        if not form.varying:
+            out.lines(self.scaled)
         out.line("stages = times.size")
         out.line(f"w = np.empty({self.dim} * L, dtype=F)")
         # Argument and result of the right-hand side share one array: literal offsets into it are

@@ -1,6 +1,7 @@
 """What generated code depends on besides the equation and the method, and how a kernel begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
@@ -25,12 +26,20 @@ class Form:
         Let the compiler reassociate and approximate; otherwise each operation rounds as written.
     exact : bool
         Call the C library's elementary functions in place of the vectorised ones.
+    varying : bool
+        Each step has a start and a length of its own (arrays ``begins``, ``lengths``) in place of ``dt``.
     """
 
     dtype: str = "float64"
     lanes: int = 32
     fastmath: bool = False
     exact: bool = False
+    varying: bool = False
+
+    @property
+    def steps(self) -> str:
+        """The kernel's arguments for the lengths of steps."""
+        return "begins, lengths" if self.varying else "dt"
 
     @property
     def function(self) -> Callable[[str], str]:
@@ -51,6 +60,24 @@ class Generated:
     def has_limits(self) -> bool:
         """Whether a NaN may stem from an argument outside a fast function's range."""
         return any(f"{name}{bits}(" in self.source for name in ("sin", "cos", "tan", "wave") for bits in ("64", "32"))
+
+
+@contextmanager
+def each_step(out: Source, form: Form, scaled: Sequence[str], *, timed: bool = True) -> Iterator[None]:
+    """The steps of saving interval ``i``, with ``t`` and ``dt``; ``scaled`` are statements that depend on ``dt``.
+
+    Steps of one length have had ``scaled`` written before all loops; varying ones count in ``step``.
+    """
+    with out.block("for j in range(counts[i])"):
+        if form.varying:
+            out.line("dt = lengths[step]")
+            out.line("t = begins[step]")
+            out.lines(scaled)
+        elif timed:
+            out.line("t = t_save[i] + j * dt")
+        yield
+        if form.varying:
+            out.line("step += 1")
 
 
 def begin(form: Form, also: tuple[str, ...] = ()) -> Source:

@@ -113,3 +113,11 @@ def splitting_step(
     step.lane += [f"S{i} = {names[i]} - u{i}" for i in range(step.dim)]
     step.prologue = scaled.prologue()
     return step
+
+
+def zero_step(graph: Graph, form: Form) -> Step:
+    """The increment 0."""
+    step = Step(Emitter(graph, form.function), len(graph.outputs))
+    step.lane = [f"S{i} = nothing" for i in range(step.dim)]
+    step.prologue = ["nothing = F(0)"]
+    return step

@@ -10,7 +10,7 @@ import numpy as np
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.citation import Citation
 from attns_core.control import FixedStep
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Correction, Corrector
 from attns_core.method import ExplicitRungeKutta
 from attns_core.solver import OneStepSolver
 from attns_core.tableau import ButcherTableau
@@ -68,11 +68,11 @@ def check_weights_round_trip(corrector: Corrector, context: Context) -> None:
     require(_same(trained.corrector, loaded.corrector), "loaded weights make different steps")
 
 
-def _solver(corrector: TrainedCorrector) -> OneStepSolver:
+def _solver(corrector: Correction) -> OneStepSolver:
     return OneStepSolver(method=_HEUN, backend=NumpyBackend(), corrector=corrector)
 
 
-def _same(first: TrainedCorrector, second: TrainedCorrector) -> bool:
+def _same(first: Correction, second: Correction) -> bool:
     u, v = (_solver(c).prepare(problems.oscillator(), FixedStep(_DT))().u for c in (first, second))
     return first.active == second.active and bool(np.array_equal(u, v))
 

@@ -9,12 +9,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, final
 
-from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.control import Adaptive, FixedStep, FrozenSteps, StepControl, StepsPerSave
 from attns_core.dataset import STREAMS
 from attns_core.equation import Equation
 from attns_core.identity import content_hash
 from attns_core.problem import Problem
 from attns_core.registry import Registry
+
+ATOL = 1e-3
+"""Absolute tolerance of a pilot as a fraction of its relative one: stiff species are small and matter."""
 
 EVALUATION_STREAM = STREAMS["test"]
 """Evaluation ensembles have a seed stream of their own, apart from training and validation."""
@@ -38,7 +41,11 @@ class Spec:
 @final
 @dataclass(frozen=True, kw_only=True)
 class ProblemSpec:
-    """What decides the problem: equation, parameters, time span, ensemble."""
+    """What decides the problem: equation, parameters, time span, ensemble.
+
+    With ``log_points`` states are saved at so many logarithmically spaced times, over the equation's
+    ``log_times`` or its own, and ``save_every`` is 0.
+    """
 
     equation: str
     params: Mapping[str, Any]
@@ -46,12 +53,17 @@ class ProblemSpec:
     save_every: float
     n_trajectories: int
     seed: int
+    log_points: int | None = None
+    log_times: tuple[float, float] | None = None
 
     def build(self, registry: Registry) -> Problem:
         """Draw the initial states and lay out the saved times."""
         equation = self.equation_of(registry)
         # The seed of a problem is any seed of NumPy's default_rng; a pair keeps streams apart.
         stream: Any = [self.seed, EVALUATION_STREAM]
+        if self.log_points is not None:
+            n, points = self.n_trajectories, self.log_points
+            return Problem.sample_log(equation, points=points, n=n, seed=stream, times=self.log_times)
         return Problem.sample(
             equation, n=self.n_trajectories, seed=stream, t_end=self.t_end, save_every=self.save_every
         )
@@ -64,13 +76,18 @@ class ProblemSpec:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What decides trained weights besides equation, method and step."""
+    """What decides trained weights besides equation, method and steps.
+
+    ``states`` is what sequences of correctors are trained on, see
+    :func:`attns_core.sequence_training.train_sequence`.
+    """
 
     corrector: Spec
     recipe: Spec
     trajectories: int
     noise: float
     t_end: float | None
+    states: str = "predicted"
 
 
 @final
@@ -78,8 +95,9 @@ class Training:
 class Cell:
     """One solver with one control on one problem.
 
-    Either ``method`` with ``backend`` (and perhaps ``training``), or a black-box ``solver``; either
-    ``dt`` or ``rtol``.
+    Either ``method`` with ``backend`` (and perhaps ``training``), or a black-box ``solver``; one of
+    ``dt``, ``rtol``, ``steps`` (per saving interval) and ``frozen`` (tolerance of a pilot, whose steps are
+    divided by ``refine``).
     """
 
     problem: ProblemSpec
@@ -90,20 +108,29 @@ class Cell:
     training: Training | None = None
     dt: float | None = None
     rtol: float | None = None
+    steps: int | None = None
+    frozen: float | None = None
+    refine: float = 1.0
 
     @property
     def control(self) -> StepControl:
         if self.dt is not None:
             return FixedStep(self.dt)
+        if self.steps is not None:
+            return StepsPerSave(self.steps)
+        if self.frozen is not None:
+            return FrozenSteps(rtol=self.frozen, atol=self.frozen * ATOL, refine=self.refine)
         assert self.rtol is not None
         return Adaptive(rtol=self.rtol, atol=self.rtol)
 
     @property
     def solver_label(self) -> str:
-        """The name of the solver's curve: ``rk4``, ``rk4+attns[input=u]``, ``scipy-dop853``."""
+        """The name of the solver's curve: ``rk4``, ``rk4+attns[input=u]``, ``rodas4-frozen``, ``scipy-dop853``."""
         if self.solver is not None:
             return self.solver
         assert self.method is not None
+        if self.frozen is not None:
+            return f"{self.method}-frozen" + ("" if self.refine == 1 else f"[refine={self.refine:g}]")
         return self.method if self.training is None else f"{self.method}+{self.training.corrector.label}"
 
     @property
@@ -122,7 +149,7 @@ class Cell:
     @property
     def point(self) -> str:
         """Hash of the coordinates."""
-        return content_hash(asdict(self))
+        return content_hash(self.to_json())
 
     def sort_key(self) -> tuple[Any, ...]:
         """Order of rows in tables: by coordinates, so that it never depends on the order of work."""
@@ -133,6 +160,8 @@ class Cell:
             p.t_end,
             p.save_every,
             p.n_trajectories,
+            p.log_points or 0,
+            p.log_times or (0.0, 0.0),
             self.solver is not None,
             self.solver_label,
             self.backend or "",
@@ -143,6 +172,9 @@ class Cell:
             (t.t_end or 0.0) if t else 0.0,
             -(self.dt or 0.0),
             -(self.rtol or 0.0),
+            self.steps or 0,
+            -(self.frozen or 0.0),
+            self.refine,
             p.seed,
         )
 
@@ -160,7 +192,8 @@ class Cell:
             "backend": self.backend,
             "dtype": self.dtype,
             "dt": self.dt,
-            "rtol": self.rtol,
+            "rtol": self.rtol if self.frozen is None else self.frozen,
+            "steps_per_save": self.steps,
             "train_trajectories": t.trajectories if t else None,
             "train_t_end": t.t_end if t else None,
             "noise": t.noise if t else None,
@@ -171,19 +204,36 @@ class Cell:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types; :meth:`from_json` reads it back."""
-        return asdict(self)
+        """Plain JSON types; :meth:`from_json` reads it back.
+
+        What came later and is not used is left out, so that cells keep the names they were stored under.
+        """
+        data = asdict(self)
+        _drop(data, steps=None, frozen=None, refine=1.0)
+        _drop(data["problem"], log_points=None, log_times=None)
+        if data["training"] is not None:
+            _drop(data["training"], states="predicted")
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Cell":
-        given = {f.name: data[f.name] for f in fields(cls)}
-        given["problem"] = ProblemSpec(**given["problem"])
+        given = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        problem = dict(given["problem"])
+        if problem.get("log_times") is not None:
+            problem["log_times"] = tuple(problem["log_times"])
+        given["problem"] = ProblemSpec(**problem)
         if given["training"] is not None:
             training = dict(given["training"])
             training["corrector"] = Spec(**training["corrector"])
             training["recipe"] = Spec(**training["recipe"])
             given["training"] = Training(**training)
         return cls(**given)
+
+
+def _drop(data: dict[str, Any], **defaults: Any) -> None:
+    for key, value in defaults.items():
+        if data[key] == value:
+            del data[key]
 
 
 def _short(value: Any) -> str:

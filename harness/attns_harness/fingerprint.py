@@ -17,7 +17,7 @@ from attns_core.identity import content_hash
 from attns_core.registry import PluginRecord, Registry
 from attns_harness.cells import Cell, Spec
 
-TRAINING = ("dataset", "fitting", "flow", "recipe", "training")
+TRAINING = ("dataset", "fitting", "flow", "recipe", "sequence_training", "training")
 NO_OUTCOME = (
     "array_cache",
     "black_box",

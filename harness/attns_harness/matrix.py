@@ -51,7 +51,8 @@ class EquationAxis(_Strict):
 
     ``name`` may be a pattern. ``dts`` are fixed steps; ``dt_factors`` multiply the equation's coarsest
     good step. Both default to the block's, and these to the equation's own list; ``n_trajectories`` to
-    the block's.
+    the block's. With ``log_points`` states are saved at so many logarithmically spaced times, over the
+    equation's ``log_times`` or these.
     """
 
     name: str
@@ -59,8 +60,18 @@ class EquationAxis(_Strict):
     t_end: Positive | None = None
     n_trajectories: Count | None = None
     save_every: Positive | None = None
+    log_points: Annotated[int, Field(ge=2)] | None = None
+    log_times: tuple[Positive, Positive] | None = None
     dts: list[Positive] | None = None
     dt_factors: list[Positive] | None = None
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> "EquationAxis":
+        if self.log_points is not None and (self.save_every is not None or self.t_end is not None):
+            raise ValueError("log_points decides the saved times: no save_every, and log_times in place of t_end")
+        if self.log_times is not None and self.log_points is None:
+            raise ValueError("log_times need log_points")
+        return self
 
 
 @final
@@ -87,8 +98,11 @@ class Block(_Strict):
     ``methods`` run on every backend with every corrector; ``solvers`` are black boxes with neither.
     Names of equations, methods and solvers may be patterns: ``"*"`` stands for everything registered,
     ``"scipy-*"`` for what begins so; an equation that is also given by name is left out of a pattern.
-    ``rtols`` add adaptive runs; with ``rtols`` alone no fixed steps are run. ``deadline_s`` takes the
-    place of the matrix's; of a cell in several blocks the longest holds.
+    ``rtols`` add adaptive runs, ``steps_per_save`` runs with so many equal steps in every saving interval,
+    ``frozen`` runs on the steps of a pilot with these tolerances, ``refine`` times as many; with any of
+    them alone no fixed steps are run. Correctors meet fixed steps and ``steps_per_save``; for the latter
+    each step has weights of its own, trained on ``train_states``. ``deadline_s`` takes the place of the
+    matrix's; of a cell in several blocks the longest holds.
     In ``train_trajectories`` a fraction below 1 is one of the full training set.
     """
 
@@ -107,6 +121,10 @@ class Block(_Strict):
     dts: list[Positive] | None = None
     dt_factors: list[Positive] | None = None
     rtols: list[Positive] = []
+    steps_per_save: list[Count] = []
+    frozen: list[Positive] = []
+    refine: Annotated[list[Positive], Field(min_length=1)] = [1.0]
+    train_states: Annotated[list[Literal["predicted", "exact"]], Field(min_length=1)] = ["predicted"]
     deadline_s: Positive | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
 

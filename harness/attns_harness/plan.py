@@ -2,7 +2,7 @@
 
 import fnmatch
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, final
 
@@ -99,12 +99,16 @@ def make_plan(matrix: Matrix, registry: Registry) -> Plan:
 
 def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[str, Artefact]) -> PlannedCell:
     basis = fingerprints.of(cell)
-    problem = asdict(cell.problem)
+    problem = cell.to_json()["problem"]
     reference = content_hash(["reference", problem, basis["equation"]])
     artefacts.setdefault(reference, Artefact(id=reference, kind="reference", spec=cell))
     weights = None
     if cell.training is not None:
-        decides = [problem["equation"], problem["params"], problem["seed"], cell.method, cell.dt, asdict(cell.training)]
+        training = cell.to_json()["training"]
+        decides = [problem["equation"], problem["params"], problem["seed"], cell.method, cell.dt, training]
+        if cell.steps is not None:
+            grid = [problem[key] for key in ("t_end", "save_every", "log_points", "log_times") if key in problem]
+            decides += [cell.steps, grid]
         code = {k: basis[k] for k in ("equation", "method", "corrector", "recipe", "training")}
         weights = content_hash(["weights", decides, code])
         artefacts.setdefault(weights, Artefact(id=weights, kind="weights", spec=cell))
@@ -120,11 +124,12 @@ def _expand(block: Block, registry: Registry) -> Iterator[Cell]:
     for axis, seed in product(_equations(block, registry), block.seeds):
         problem, equation = _problem(axis, block, seed, registry)
         steps = _steps(axis, block, equation, problem)
-        for dt, rtol in [*((dt, None) for dt in steps), *((None, rtol) for rtol in block.rtols)]:
-            base = Cell(problem=problem, dt=dt, rtol=rtol)
-            for name in solvers:
+        for base in _controls(problem, steps, block):
+            for name in solvers if base.dt is not None or base.rtol is not None else ():
                 yield replace(base, solver=name)
             for method, backend, dtype, training in product(methods, block.backends, block.dtypes, trainings):
+                if training is not None and base.frozen is not None:
+                    continue
                 yield replace(base, method=method, backend=backend, dtype=dtype, training=training)
 
 
@@ -133,6 +138,9 @@ def _names(kind: str, asked: Iterable[str], registry: Registry) -> list[str]:
     found: dict[str, None] = {}
     for name in asked:
         matching = fnmatch.filter(registry.names(kind), name) if is_pattern(name) else [name]
+        if kind == "method" and is_pattern(name):
+            # A method of order 0 is a base for correctors, nothing to compare with.
+            matching = [one for one in matching if registry.method(one).order > 0]
         if not matching:
             raise AttnsError(f"no registered {kind} matches {name!r}; see: attns list {kind}s")
         for one in matching:
@@ -150,6 +158,18 @@ def _equations(block: Block, registry: Registry) -> Iterator[EquationAxis]:
                 yield axis.model_copy(update={"name": name})
 
 
+def _controls(problem: ProblemSpec, dts: list[float], block: Block) -> Iterator[Cell]:
+    """One incomplete cell for every way to choose steps."""
+    for dt in dts:
+        yield Cell(problem=problem, dt=dt)
+    for rtol in block.rtols:
+        yield Cell(problem=problem, rtol=rtol)
+    for count in block.steps_per_save:
+        yield Cell(problem=problem, steps=count)
+    for frozen, refine in product(block.frozen, block.refine):
+        yield Cell(problem=problem, frozen=frozen, refine=refine)
+
+
 def _trainings(block: Block, registry: Registry) -> Iterator[Training | None]:
     for corrector in block.correctors:
         if corrector.name == NO_CORRECTOR:
@@ -160,13 +180,14 @@ def _trainings(block: Block, registry: Registry) -> Iterator[Training | None]:
             found = registry.get("recipe", recipe.name)
             if recipe.options:
                 found.with_options(**recipe.options)
-            for trajectories, noise in product(block.train_trajectories, block.noise):
+            for trajectories, noise, states in product(block.train_trajectories, block.noise, block.train_states):
                 yield Training(
                     corrector=Spec(name=corrector.name, options=corrector.options),
                     recipe=Spec(name=recipe.name, options=recipe.options),
                     trajectories=trajectories,
                     noise=noise,
                     t_end=block.train_t_end,
+                    states=states,
                 )
 
 
@@ -186,13 +207,19 @@ def _default_recipe(registry: Registry) -> str:
 def _problem(axis: EquationAxis, block: Block, seed: int, registry: Registry) -> tuple[ProblemSpec, Equation]:
     equation: Equation = registry.equation(axis.name, **axis.params)
     every = equation.dts[0] if axis.save_every is None else axis.save_every
+    t_end = equation.t_end if axis.t_end is None else axis.t_end
+    if axis.log_points is not None:
+        every = 0.0
+        t_end = Problem.sample_log(equation, points=axis.log_points, times=axis.log_times).t_end
     problem = ProblemSpec(
         equation=axis.name,
         params={k: tuple(v) if isinstance(v, list) else v for k, v in axis.params.items()},
-        t_end=float(equation.t_end if axis.t_end is None else axis.t_end),
+        t_end=float(t_end),
         save_every=float(every),
         n_trajectories=axis.n_trajectories or block.n_trajectories,
         seed=seed,
+        log_points=axis.log_points,
+        log_times=axis.log_times,
     )
     return problem, equation
 
@@ -207,13 +234,20 @@ def _steps(axis: EquationAxis, block: Block, equation: Equation, problem: Proble
     elif block.dt_factors is not None:
         steps = [f * equation.dts[0] for f in block.dt_factors]
     else:
-        steps = [] if block.rtols else list(equation.dts)
+        steps = [] if block.rtols or block.steps_per_save or block.frozen else list(equation.dts)
     _check_times(equation, problem, steps)
     return [float(s) for s in steps]
 
 
 def _check_times(equation: Equation, problem: ProblemSpec, steps: list[float]) -> None:
     """Raise now, before hours of work, what a worker would raise later."""
+    if problem.log_points is not None:
+        if steps:
+            raise AttnsError(
+                f"equation {equation.name!r}: steps of one length do not fit logarithmic times; "
+                "give steps_per_save, frozen or rtols"
+            )
+        return
     span = problem.t_end - equation.t0
     count = round(span / problem.save_every)
     if span <= 0 or count < 1 or abs(count * problem.save_every - span) > 1e-9 * max(1.0, abs(problem.t_end)):

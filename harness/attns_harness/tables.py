@@ -23,6 +23,7 @@ LEADING = (
     "dtype",
     "dt",
     "rtol",
+    "steps_per_save",
     "train_trajectories",
     "noise",
     "seed",

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from attns_core.corrector import TrainedCorrector
+from attns_core.control import Adaptive, StepControl
+from attns_core.corrector import Correction, CorrectorSequence
+from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.metric import Outcome as Measured
 from attns_core.problem import Problem
 from attns_core.reference import Reference
-from attns_core.registry import build_registry
+from attns_core.registry import Registry, build_registry
 from attns_core.solution import Solution
 from attns_core.solver import AbstractSolver, OneStepSolver
 from attns_harness import artefacts
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from attns_core.training import Trained
 
 T = TypeVar("T")
+
+BEYOND_EXPLICIT = frozenset({"stiff", "events"})
+"""Tags of equations whose training trajectories explicit sub-steps of equal length cannot follow."""
 
 _worker: "Worker | None" = None
 # The one piece of process state: a pool's initialiser has nowhere else to leave it.
@@ -98,33 +103,49 @@ class Worker:
     def _weights(self, task: Task) -> Report:
         from attns_core.weights import save_weights
 
-        if task.cell.dt is None:
-            return Report(outcome=Outcome(state="skipped", reason="correctors belong to one dt; give dts"))
+        if task.cell.dt is None and task.cell.steps is None:
+            return Report(outcome=Outcome(state="skipped", reason="correctors belong to their steps; give dts"))
         trained = self._train(task.cell)
         files = self._build(task, lambda folder: save_weights(folder, trained))
         return Report(outcome=Outcome(state="ok"), files=files)
 
-    def _train(self, cell: Cell) -> Any:
+    def _train(self, cell: Cell) -> "Trained":
+        from attns_core.sequence_training import follow_transients, train_sequence
         from attns_core.training import train
+        from attns_core.trajectories import solved_dataset
 
         training = cell.training
         assert training is not None
-        assert cell.method is not None
-        assert cell.dt is not None
         recipe = self.registry.get("recipe", training.recipe.name)
-        return train(
-            cell.problem.equation_of(self.registry),
-            self.registry.method(cell.method),
-            self.registry.corrector(training.corrector.name, **training.corrector.options),
-            recipe.with_options(**training.recipe.options) if training.recipe.options else recipe,
-            dt=cell.dt,
-            trajectories=training.trajectories,
-            t_end=training.t_end,
-            noise=training.noise,
-            seed=cell.problem.seed,
-            # One dataset serves every corrector and recipe; written whole, so workers may race for it.
-            cache=self.context.artefacts / "training-data",
-        )
+        recipe = recipe.with_options(**training.recipe.options) if training.recipe.options else recipe
+        corrector = self.registry.corrector(training.corrector.name, **training.corrector.options)
+        assert cell.method is not None
+        equation, method = cell.problem.equation_of(self.registry), self.registry.method(cell.method)
+        seed, n = cell.problem.seed, training.trajectories
+        if cell.steps is not None:
+            if training.noise:
+                raise AttnsError("sequences of correctors are trained on states without noise; give noise = [0.0]")
+            source, control = training_source(self.registry, equation)
+            t_save, steps = self._problem(replace(cell.problem, n_trajectories=1)).t_save, cell.steps
+            transients = self._kept_or(
+                ("transients", repr(cell.problem), steps, n),
+                lambda: follow_transients(
+                    equation, t_save=t_save, steps=steps, trajectories=n, source=source, control=control, seed=seed
+                ),
+            )
+            return train_sequence(method, corrector, recipe, transients, states=training.states, seed=seed)  # type: ignore[arg-type]
+        assert cell.dt is not None
+        span = {"trajectories": n, "t_end": training.t_end, "noise": training.noise, "seed": seed}
+        dataset = None
+        source, control = training_source(self.registry, equation)
+        solvable = source.supports(self._problem(replace(cell.problem, n_trajectories=1)), control) is None
+        if not equation.tags.isdisjoint(BEYOND_EXPLICIT) and solvable and not training.noise:
+            dataset = solved_dataset(
+                equation, method, source, control, dt=cell.dt, trajectories=n, t_end=training.t_end, seed=seed
+            )
+        # One dataset serves every corrector and recipe; written whole, so workers may race for it.
+        cache = self.context.artefacts / "training-data"
+        return train(equation, method, corrector, recipe, dt=cell.dt, dataset=dataset, cache=cache, **span)
 
     def _build(self, task: Task, write: Callable[[Path], object]) -> dict[str, str]:
         try:
@@ -180,7 +201,7 @@ class Worker:
     def _problem(self, spec: ProblemSpec) -> Problem:
         return self._kept_or(("problem", repr(spec)), lambda: spec.build(self.registry))
 
-    def _corrector(self, task: Task) -> tuple[TrainedCorrector | None, dict[str, Any]]:
+    def _corrector(self, task: Task) -> tuple[Correction | None, dict[str, Any]]:
         trained = self._trained(task)
         return (None, {}) if trained is None else (trained.corrector, _training_columns(trained))
 
@@ -189,6 +210,8 @@ class Worker:
         trained, name = self._trained(task), task.cell.method
         if trained is None or name is None or not trained.corrector.active:
             return {}
+        if "input_range" not in trained.metadata:
+            return {}  # a sequence has a range for every step; its margins limit them
         from attns_core.diagnostics import trajectories_out_of_range
 
         outside = trajectories_out_of_range(trained.metadata, problem, self.registry.method(name), solution.u)
@@ -208,7 +231,7 @@ class Worker:
 
         return self._kept_or(("weights", task.artefact), load)
 
-    def _solver(self, cell: Cell, corrector: TrainedCorrector | None) -> AbstractSolver:
+    def _solver(self, cell: Cell, corrector: Correction | None) -> AbstractSolver:
         if cell.solver is not None:
             solver: AbstractSolver = self.registry.get("solver", cell.solver)
             return solver
@@ -233,6 +256,19 @@ class Worker:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
         return self._kept[key]
+
+
+def training_source(registry: Registry, equation: Equation) -> tuple[AbstractSolver, StepControl]:
+    """What makes training data where fixed explicit sub-steps do not: a solver and its tolerance.
+
+    An equation names its own solver where no general one serves; the others are solved by an adaptive
+    method, far more exactly than any corrector of practical size.
+    """
+    if equation.solver:
+        return registry.get("solver", equation.solver), Adaptive(rtol=1e-10, atol=1e-10)
+    name, rtol, atol = ("rodas5p", 1e-9, 1e-12) if "stiff" in equation.tags else ("dop853", 1e-12, 1e-12)
+    method, backend = registry.method(name), registry.backend("numba")
+    return OneStepSolver(method=method, backend=backend), Adaptive(rtol=rtol, atol=atol)
 
 
 def _timed_problem(task: Task) -> ProblemSpec:
@@ -291,13 +327,16 @@ def _training_columns(trained: "Trained") -> dict[str, Any]:
         "input": corrector.input,
         "width": chosen.get("width", asked.get("width")),
         "dataset_id": dataset if isinstance(dataset, str) else (dataset or {}).get("id"),
-        "n_weights": _count(corrector),
+        "n_weights": _n_weights(corrector),
         "corrector_operations": corrector.operations,
         "lipschitz": (metadata.get("lipschitz") or {}).get("sampled"),
     }
 
 
-def _count(corrector: TrainedCorrector) -> int:
+def _n_weights(corrector: Correction) -> int:
+    """Layers' matrices, offsets and weights of values, over all steps."""
+    if isinstance(corrector, CorrectorSequence):
+        return sum(_n_weights(c) for c in corrector.correctors)
     layers = [a for layer in corrector.layers for a in (layer.weight, layer.bias)]
     arrays = [corrector.offset, corrector.weights, *layers]
     return sum(int(a.size) for a in arrays if a is not None)

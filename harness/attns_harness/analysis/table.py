@@ -60,8 +60,9 @@ def prepare(table: Frame) -> Frame:
     """A copy with every column that analyses use, and the derived ones.
 
     Adds ``problem``, ``series``, ``learned``, ``third_party`` (a black box), ``adaptive``, ``control``
-    (``dt`` or ``rtol``), ``ok`` and ``time_per_trajectory_s`` (seconds, the minimum over repeats divided
-    by the number of timed trajectories; rows that differ in the seed alone share it where not all are timed).
+    (``dt``, ``rtol`` or ``steps_per_save``), ``ok`` and ``time_per_trajectory_s`` (seconds, the minimum over
+    repeats divided by the number of timed trajectories; rows that differ in the seed alone share it where
+    not all are timed).
     Infinite numbers become missing: a measure is finite or absent.
     """
     table = table.copy().reset_index(drop=True)
@@ -76,7 +77,7 @@ def prepare(table: Frame) -> Frame:
     table["learned"] = (table["corrector"] != "") & (table["corrector"] != "none")
     table["third_party"] = table["method"] == ""
     table["adaptive"] = table["rtol"].notna() & table["dt"].isna()
-    table["control"] = table["dt"].where(table["dt"].notna(), table["rtol"])
+    table["control"] = table["dt"].fillna(table["rtol"]).fillna(table["steps_per_save"])
     table["ok"] = table["state"] == "ok"
     ensemble = table["timed_trajectories"].fillna(table["n_trajectories"]).fillna(1.0)
     table["time_per_trajectory_s"] = table["time_min_s"] / ensemble
@@ -110,7 +111,7 @@ def _series(table: Frame) -> Column:
     """Solver, with the axes that it takes to tell its curves apart."""
     label = table["solver"].copy()
     for _, rows in table.groupby("solver", sort=False):
-        fixed = ["problem", "dt", "rtol", "seed", "n_trajectories"]
+        fixed = ["problem", "dt", "rtol", "steps_per_save", "seed", "n_trajectories"]
         for axis in AXES:
             keys = rows.groupby(fixed, dropna=False, sort=False)
             if keys.ngroups == len(rows):

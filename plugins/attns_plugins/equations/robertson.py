@@ -20,9 +20,9 @@ def mass(t: Any, u: Any, p: Any, m: Any) -> Any:
 
 
 def sample(p: Params, rng: np.random.Generator, n: int) -> Array:
-    """Shares of the three species: mostly the first, no intermediate, up to a fifth of the product."""
-    product = rng.uniform(0.0, 0.2, n)
-    return np.stack([1.0 - product, np.zeros(n), product])
+    """A box: much of the first species, a trace of the intermediate (its slaved value is 4e-5), some product."""
+    low, high = np.array([[0.8], [0.0], [0.0]]), np.array([[1.2], [1e-4], [0.2]])
+    return rng.uniform(low, high, (3, n))
 
 
 ROBERTSON = Equation(

@@ -24,6 +24,7 @@ from attns_plugins.methods.tsit5 import TSIT5
 from attns_plugins.methods.verner6 import VERNER6
 from attns_plugins.methods.verner7 import VERNER7
 from attns_plugins.methods.yoshida4 import YOSHIDA4
+from attns_plugins.methods.zero import ZERO
 
 METHODS: tuple[AbstractMethod, ...] = (
     EULER,
@@ -48,6 +49,7 @@ METHODS: tuple[AbstractMethod, ...] = (
     RODAS5P,
     EXPONENTIAL_EULER,
     ETDRK4,
+    ZERO,
 )
 
 
