@@ -97,7 +97,8 @@ class Block(_Strict):
 
     ``methods`` run on every backend with every corrector; ``solvers`` are black boxes with neither.
     Names of equations, methods and solvers may be patterns: ``"*"`` stands for everything registered,
-    ``"scipy-*"`` for what begins so; an equation that is also given by name is left out of a pattern.
+    ``"scipy-*"`` for what begins so (the method ``zero`` aside); an equation that is also given by name
+    is left out of a pattern.
     ``rtols`` add adaptive runs, ``steps_per_save`` runs with so many equal steps in every saving interval,
     ``frozen`` runs on the steps of a pilot with these tolerances, ``refine`` times as many; with any of
     them alone no fixed steps are run. Correctors meet fixed steps and ``steps_per_save``; for the latter
