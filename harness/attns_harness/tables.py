@@ -173,7 +173,9 @@ def export(store: Store) -> pd.DataFrame:
 
 def _record(row: dict[str, Any], environments: dict[str, dict[str, Any]]) -> dict[str, Any]:
     facts = environments.get(row["environment"] or "", {})
-    timing = {k: v for k, v in (row["timing"] or {}).items() if k not in ("values", "warmups", "loops", "rounds")}
+    timing = {
+        k: v for k, v in (row["timing"] or {}).items() if k not in ("values", "cpu", "warmups", "loops", "rounds")
+    }
     return {
         "cell_id": row["cell_id"],
         "state": row["state"],

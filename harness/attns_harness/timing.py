@@ -1,11 +1,19 @@
-"""Timing: raw values of a prepared solve, sampled to a precision or a budget, and pyperf's view of them."""
+"""Timing: raw values of a prepared solve, sampled to a precision or a budget, and pyperf's view of them.
+
+What is reported is time on the clock. Beside it stands the processor time of those values during which
+the solve computed without a break, on one thread: what the clock would have shown had the machine done
+nothing else. Comparisons of two runs use it where both have it, because another program that is given
+the processor for a while lengthens the one and not the other.
+"""
 
 import gc
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import pyperf
 
@@ -23,8 +31,9 @@ def sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``values`` in seconds per call, ``loops`` calls per value, ``warmups`` (discarded), and the
-        columns made of them.
+        ``values`` in seconds per call, ``loops`` calls per value, ``warmups`` (discarded), ``cpu``
+        (processor seconds per call, empty for solves that wait or use several threads), and the
+        columns made of the values.
     """
     # The youngest generation only: a full collection takes longer than most cells.
     gc.collect(0)
@@ -43,14 +52,41 @@ def _sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
         # The first call after a pause is slow: what follows needs more calls per value.
         loops = max(loops, round(loops * MIN_VALUE_S / warmups[-1] + 0.5))
     values: list[float] = []
+    cpu: list[float] = []
     deadline = time.perf_counter() + timing.budget_s
     while len(values) < timing.max_samples:
+        before = _Usage.now()
         values.append(_timed(call, loops) / loops)
+        busy = _Usage.now().unbroken_since(before)
+        cpu += [] if busy is None else [busy / loops]
         if len(values) < timing.min_samples:
             continue
         if time.perf_counter() > deadline or _precise(values, timing.precision):
             break
-    return {"values": values, "loops": loops, "warmups": warmups, **summarise(values, timing.unstable)}
+    # A solve that mostly waits, or whose other threads work too, has no such time.
+    cpu = cpu if 2 * len(cpu) >= len(values) else []
+    return {"values": values, "cpu": cpu, "loops": loops, "warmups": warmups, **summarise(values, timing.unstable)}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    """What this thread and this process have used so far: processor seconds, and breaks the thread made itself."""
+
+    thread: float
+    process: float
+    breaks: int
+
+    @classmethod
+    def now(cls) -> "_Usage":
+        breaks = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        return cls(time.thread_time(), time.process_time(), breaks)
+
+    def unbroken_since(self, before: "_Usage") -> float | None:
+        """Processor seconds in between; None if the thread waited for anything, or other threads worked."""
+        seconds = self.thread - before.thread
+        alone = self.process - before.process <= 1.01 * seconds
+        return seconds if seconds > 0 and alone and self.breaks == before.breaks else None
 
 
 def merged(earlier: Mapping[str, Any] | None, new: Mapping[str, Any], unstable: float) -> dict[str, Any]:
@@ -58,7 +94,12 @@ def merged(earlier: Mapping[str, Any] | None, new: Mapping[str, Any], unstable: 
     if earlier is None or "values" not in earlier:
         return {**new, "rounds": 1}
     values = [*earlier["values"], *new["values"]]
-    kept = {"values": values, "warmups": [*earlier["warmups"], *new["warmups"]]}
+    cpu = [*earlier.get("cpu", ()), *new["cpu"]]
+    kept = {
+        "values": values,
+        "cpu": cpu if 2 * len(cpu) >= len(values) else [],
+        "warmups": [*earlier["warmups"], *new["warmups"]],
+    }
     return {**new, **kept, **summarise(values, unstable), "rounds": int(earlier.get("rounds", 1)) + 1}
 
 

@@ -1,11 +1,9 @@
 """Timing cells of a run again, two processes taking turns."""
 
-import sys
-
 import pytest
 from attns_harness.analysis.sides import read_side
 from attns_harness.cli import cli
-from attns_harness.retime import alternate, retime
+from attns_harness.retime import Alternation, Contestant
 from click.testing import CliRunner
 
 from attns_core import AttnsError
@@ -31,9 +29,17 @@ def test_both_sides_are_timed_in_turn_and_unknown_cells_say_so(tmp_path):
     assert done.exception is None, done.output
     side, cells = read_side(run)
     (key,) = side.times
-    found = alternate([(sys.executable, run, cells[key])] * 2, rounds=1)
-    assert [len(samples) for samples in found] == [5, 5]
-    assert all(s > 0 for samples in found for s in samples)
+    one = Contestant(run_dir=run, cells=cells)
+    with Alternation(one, one, processes=1, rounds=2) as again:
+        found = again(key)
+        assert [len(samples) for samples in found] == [10, 10]
+        assert all(s > 0 for samples in found for s in samples)
+        # The processes stay: a second question costs no start.
+        assert [len(samples) for samples in again(key)] == [10, 10]
     assert side.measured[key[:-1]].state == "ok"
-    with pytest.raises(AttnsError, match="other code"):
-        retime(run, "0" * 16)
+    unknown = Contestant(run_dir=run, cells={key: "0" * 16})
+    with Alternation(unknown, processes=1) as again, pytest.raises(AttnsError, match="other code"):
+        again(key)
+    nobody = Contestant(run_dir=tmp_path, cells=cells)
+    with Alternation(nobody, processes=1) as again, pytest.raises(AttnsError, match="not a run folder"):
+        again(key)

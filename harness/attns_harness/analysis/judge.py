@@ -2,10 +2,12 @@
 
 A difference counts only if it is larger than a tolerance *and* an interval over the raw values
 excludes equality. For times the ratio of medians, its bootstrap interval and the ratio of minima
-must all agree. A machine that was busy during one of the two runs is the usual reason for a
-difference, and can hide one as well; so where a benchmark can be run again, everything of which
-either the median or the minimum looks slower is measured again, both sides alternating, and only
-these timings decide. Keys that only one side has are reported as missing, never dropped.
+must all agree; where both sides have it, processor time is compared instead of time on the clock
+(:mod:`attns_harness.timing`). A machine that was busy during one of the two runs is the usual reason
+for a difference, and can hide one as well; so where a benchmark can be run again, everything whose
+stored timings do not show that nothing changed is measured again, both sides alternating, until the
+interval decides or patience ends, and only these timings count. Keys that only one side has are
+reported as missing, never dropped.
 """
 
 import math
@@ -19,8 +21,11 @@ from attns_harness.analysis.trial import BenchmarkGroup, Key, Trial
 Verdict = Literal["improvement", "regression", "invariant", "missing"]
 Aspect = Literal["time", "accuracy", "stability"]
 
-Rerun: TypeAlias = Callable[[Key], tuple[Sequence[float], Sequence[float]]]
-"""``rerun(key)`` -> new timings of the new and of the old side, taken alternately."""
+Rerun: TypeAlias = Callable[[Key], Sequence[Trial]]
+"""``rerun(key)`` -> new trials of the new and of the old side, taken alternately."""
+
+PATIENCE = 4
+"""Times that a benchmark is measured again before it counts as too noisy to tell."""
 
 
 @final
@@ -54,7 +59,7 @@ class Judgement:
     aspect : {"time", "accuracy", "stability"}
     verdict : {"improvement", "regression", "invariant", "missing"}
     new, old : float or None
-        Seconds (minimum), error, or diverged fraction.
+        Seconds (minimum; of processor time where the remark says so), error, or diverged fraction.
     ratio : Interval or None
         New over old; for stability the difference.
     remark : str
@@ -114,8 +119,8 @@ def judge(new: Side, old: Side, tolerance: Tolerance | None = None, *, rerun: Re
     Parameters
     ----------
     rerun : callable, optional
-        Measures a key that looks slower again; without it a time is called a regression on the stored
-        timings alone, and the remark says so.
+        Measures a key again whose stored timings leave room for a change; without it a time is called
+        a regression on the stored timings alone, and the remark says so.
     """
     allowed = tolerance or Tolerance()
     found: list[Judgement] = []
@@ -135,19 +140,28 @@ def judge(new: Side, old: Side, tolerance: Tolerance | None = None, *, rerun: Re
 
 def judge_time(key: Key, new: Trial, old: Trial, tolerance: float) -> Judgement:
     """Times of one benchmark: medians, their bootstrap interval, and minima must agree on a difference."""
-    interval = ratio_interval(new.samples, old.samples, level=0.99)
-    least = new.estimate("minimum") / old.estimate("minimum")
+    a, b, kind = _comparable(new, old)
+    interval = ratio_interval(a, b, level=0.99)
+    least = min(a) / min(b)
     band, half = math.log1p(tolerance), math.log1p(tolerance) / 2
-    if interval.low is None or interval.high is None:
-        verdict: Verdict = "invariant"
-        remark = "one timing only: no test is possible"
-    else:
-        slower = math.log(interval.value) > band and interval.low > 1 and math.log(least) > half
-        faster = math.log(interval.value) < -band and interval.high < 1 and math.log(least) < -half
-        verdict, remark = ("regression" if slower else "improvement" if faster else "invariant"), ""
+    verdict: Verdict = "invariant"
+    remark = "" if interval.low is not None else "one timing only: no test is possible"
+    if interval.low is not None and interval.high is not None:
+        if math.log(interval.value) > band and interval.low > 1 and math.log(least) > half:
+            verdict = "regression"
+        elif math.log(interval.value) < -band and interval.high < 1 and math.log(least) < -half:
+            verdict = "improvement"
     return Judgement(
-        key=key, aspect="time", verdict=verdict, new=new.estimate(), old=old.estimate(), ratio=interval, remark=remark
-    )
+        key=key, aspect="time", verdict=verdict, new=min(a), old=min(b), ratio=interval,
+        remark=remark or kind,
+    )  # fmt: skip
+
+
+def _comparable(new: Trial, old: Trial) -> tuple[Sequence[float], Sequence[float], str]:
+    """The values to compare, of one kind on both sides."""
+    if new.cpu and old.cpu:
+        return new.cpu, old.cpu, "processor time"
+    return new.samples, old.samples, ""
 
 
 def judge_accuracy(key: Key, new: Measured, old: Measured, tolerance: float) -> list[Judgement]:
@@ -203,20 +217,37 @@ def judge_stability(key: Key, new: Measured, old: Measured, tolerance: float) ->
 def _decided(key: Key, new: Trial, old: Trial, tolerance: float, rerun: Rerun | None) -> Judgement:
     first = judge_time(key, new, old, tolerance)
     if rerun is None:
-        remark = "from stored timings, not measured again" if first.verdict == "regression" else first.remark
-        return replace(first, remark=remark)
-    if not _looks_slower(new, old, tolerance):
+        stored = f"from stored timings, not measured again{f' ({first.remark})' if first.remark else ''}"
+        return replace(first, remark=stored) if first.verdict == "regression" else first
+    if _unchanged(new, old, tolerance):
         return first
-    again = [Trial(tuple(side)) for side in rerun(key)]
-    second = judge_time(key, again[0], again[1], tolerance)
-    if second.verdict == "regression":
-        return replace(second, remark="measured again, alternately")
-    return replace(second, verdict="invariant", remark="looked slower; not so when measured again, alternately")
+    new, old = rerun(key)
+    for _ in range(PATIENCE - 1):
+        if _clear(judge_time(key, new, old, tolerance), tolerance):
+            break
+        new, old = (side.join(more) for side, more in zip((new, old), rerun(key), strict=True))
+    second = judge_time(key, new, old, tolerance)
+    parts = ["measured again, alternately", second.remark]
+    if not _clear(second, tolerance):
+        parts.append("too noisy to tell")
+    elif second.verdict != first.verdict:
+        parts.append(f"{first.verdict} by the stored timings")
+    return replace(second, remark="; ".join(p for p in parts if p))
 
 
-def _looks_slower(new: Trial, old: Trial, tolerance: float) -> bool:
-    half = 1 + tolerance / 2
-    return any(new.estimate(kind) > half * old.estimate(kind) for kind in ("minimum", "median"))
+def _unchanged(new: Trial, old: Trial, tolerance: float) -> bool:
+    """Whether the stored timings show that nothing changed by more than half the tolerance, in any estimate."""
+    a, b, _ = _comparable(new, old)
+    interval = ratio_interval(a, b, level=0.99)
+    ratios = [interval.low, interval.high, min(a) / min(b), new.estimate("minimum") / old.estimate("minimum")]
+    return all(r is not None and abs(math.log(r)) <= math.log1p(tolerance) / 2 for r in ratios)
+
+
+def _clear(found: Judgement, tolerance: float) -> bool:
+    """Whether more timings would not change the verdict: the interval excludes a change, or the lack of one."""
+    if found.verdict != "invariant" or found.ratio is None or found.ratio.low is None or found.ratio.high is None:
+        return found.verdict != "invariant"
+    return found.ratio.high < 1 + tolerance and found.ratio.low > 1 / (1 + tolerance)
 
 
 def _union(a: Mapping[Key, object] | BenchmarkGroup, b: Mapping[Key, object] | BenchmarkGroup) -> list[Key]:

@@ -4,6 +4,7 @@ Keys are made of coordinates, never of cell ids: two versions of the code answer
 under different ids.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +29,12 @@ def read_side(run_dir: Path, *, error: str = "error_l2_scaled") -> tuple[Side, d
     return side_of(table, _timings(run_dir), error=error), cells
 
 
-def side_of(table: Frame, samples: dict[str, list[float]], *, error: str = "error_l2_scaled") -> Side:
-    """A side from prepared rows and raw timings (seconds per call) by cell id."""
+def side_of(table: Frame, timed: Mapping[str, Trial], *, error: str = "error_l2_scaled") -> Side:
+    """A side from prepared rows and timings by cell id."""
     trials: dict[Key, Trial] = {}
     for row in table.itertuples():
-        if samples.get(row.cell_id):
-            trials[(*_key(row), f"seed {row.seed:g}")] = Trial(tuple(samples[row.cell_id]))
+        if row.cell_id in timed:
+            trials[(*_key(row), f"seed {row.seed:g}")] = timed[row.cell_id]
     measured: dict[Key, Measured] = {}
     keys = [_key(row) for row in table.itertuples()]
     for key in sorted(set(keys)):
@@ -63,9 +64,9 @@ def _key(row: object) -> Key:
     return tuple(p for p in parts if p)
 
 
-def _timings(run_dir: Path) -> dict[str, list[float]]:
+def _timings(run_dir: Path) -> dict[str, Trial]:
     store = read_store(run_dir)
     try:
-        return {row["cell_id"]: list((row["timing"] or {}).get("values", ())) for row in store.rows()}
+        return {row["cell_id"]: Trial.of(row["timing"]) for row in store.rows() if (row["timing"] or {}).get("values")}
     finally:
         store.close()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 
@@ -22,13 +22,32 @@ class Trial:
 
     Machine noise only ever adds time, so the distribution is skewed to the right: the minimum is a
     robust estimate of the location, the median resists outliers, the mean is biased upwards.
+
+    Parameters
+    ----------
+    samples : tuple of float
+        On the clock.
+    cpu : tuple of float
+        Processor seconds of the samples that computed without a break on one thread; empty where the
+        solve waits or uses several threads (see :mod:`attns_harness.timing`).
     """
 
     samples: tuple[float, ...]
+    cpu: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.samples or not all(np.isfinite(s) and s > 0 for s in self.samples):
+        if not self.samples or not all(np.isfinite(s) and s > 0 for s in (*self.samples, *self.cpu)):
             raise AttnsError(f"a trial needs positive finite timings, got {list(self.samples)[:5]}")
+
+    @classmethod
+    def of(cls, timing: Mapping[str, Any]) -> "Trial":
+        """From what :func:`attns_harness.timing.sample` returns."""
+        return cls(*(tuple(float(v) for v in timing.get(name, ())) for name in ("values", "cpu")))
+
+    def join(self, other: "Trial") -> "Trial":
+        """Both one after the other; processor time only if both have it."""
+        cpu = self.cpu + other.cpu if self.cpu and other.cpu else ()
+        return Trial(self.samples + other.samples, cpu)
 
     def estimate(self, kind: Estimator = "minimum") -> float:
         """Seconds per call."""
@@ -88,7 +107,7 @@ class BenchmarkGroup:
         content = {
             "format": FORMAT,
             "trials": [
-                {"key": list(k), "samples": list(t.samples), "tags": sorted(self.tags.get(k, ()))}
+                {"key": list(k), "samples": list(t.samples), "cpu": list(t.cpu), "tags": sorted(self.tags.get(k, ()))}
                 for k, t in self.trials.items()
             ],
         }
@@ -108,7 +127,10 @@ class BenchmarkGroup:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise AttnsError(f"{path}: format {content['format']!r}, this version reads {FORMAT}")
-            entries = [(tuple(e["key"]), Trial(tuple(e["samples"])), frozenset(e["tags"])) for e in content["trials"]]
+            entries = [
+                (tuple(e["key"]), Trial(tuple(e["samples"]), tuple(e.get("cpu", ()))), frozenset(e["tags"]))
+                for e in content["trials"]
+            ]
         except (ValueError, KeyError, TypeError) as error:
             raise AttnsError(f"{path} is not a saved benchmark group: {error}") from error
         return cls({k: t for k, t, _ in entries}, {k: tags for k, _, tags in entries})

@@ -18,7 +18,7 @@ from attns_harness.cli._session import console, print_json
 @click.option("--time", "time_", default=5.0, show_default=True, help="Tolerated change of times, percent.")
 @click.option("--accuracy", default=10.0, show_default=True, help="Tolerated change of errors, percent.")
 @click.option("--stability", default=1.0, show_default=True, help="Tolerated change of diverged share, percent.")
-@click.option("--rerun", is_flag=True, help="Measure times that look slower again, both runs alternating.")
+@click.option("--rerun", is_flag=True, help="Measure times that may have changed again, both runs alternating.")
 @click.option("--python-a", default=sys.executable, help="Interpreter that has the code of RUN_A, for --rerun.")
 @click.option("--python-b", default=sys.executable, help="Interpreter that has the code of RUN_B, for --rerun.")
 @click.option("--all", "show_all", is_flag=True, help="Show invariant rows too.")
@@ -50,17 +50,18 @@ def command(
     from attns_harness.analysis.judge import Tolerance, judge
     from attns_harness.analysis.sides import read_side
     from attns_harness.reports.changes import changes_markdown
+    from attns_harness.retime import Alternation, Contestant
 
     old, old_cells = read_side(run_a)
     new, new_cells = read_side(run_b)
 
-    def again(key: Any) -> Any:
-        from attns_harness.retime import alternate
-
-        return alternate([(python_b, run_b, new_cells[key]), (python_a, run_a, old_cells[key])])
-
     tolerance = Tolerance(time=time_ / 100, accuracy=accuracy / 100, stability=stability / 100)
-    found = judge(new, old, tolerance, rerun=again if rerun else None)
+    both = (
+        Contestant(run_dir=run_b, cells=new_cells, python=python_b),
+        Contestant(run_dir=run_a, cells=old_cells, python=python_a),
+    )
+    with Alternation(*both) as again:
+        found = judge(new, old, tolerance, rerun=again if rerun else None)
     counts = {v: sum(j.verdict == v for j in found) for v in ("regression", "improvement", "invariant", "missing")}
     if markdown is not None:
         markdown.write_text(changes_markdown(found, str(run_a), str(run_b)), encoding="utf-8")
