@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import synthetic_runs as synthetic
-from attns_harness.analysis import prepare, sides
+from attns_harness.analysis import Trial, prepare, sides
 from attns_harness.cli import cli
 from click.testing import CliRunner
 
@@ -16,8 +16,10 @@ def side(monkeypatch, runs):
     def read(run_dir, **options):
         table, slow = runs[str(run_dir)]
         rng = np.random.default_rng(len(str(run_dir)))
-        samples = {r.cell_id: list(slow * r.time_min_s * (1 + rng.gamma(1.5, 0.01, 20))) for r in table.itertuples()}
-        return sides.side_of(table, samples), {}
+        timed = {
+            r.cell_id: Trial(tuple(slow * r.time_min_s * (1 + rng.gamma(1.5, 0.01, 20)))) for r in table.itertuples()
+        }
+        return sides.side_of(table, timed), {}
 
     monkeypatch.setattr(sides, "read_side", read)
 

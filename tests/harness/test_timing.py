@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyperf
@@ -27,6 +29,20 @@ def test_short_calls_are_looped_and_long_ones_stop_at_the_minimum() -> None:
     assert slow["loops"] == 1
     assert slow["time_samples"] == 3
     assert slow["time_min_s"] >= 0.02
+
+
+def test_processor_time_stands_beside_what_computes_and_not_beside_what_waits_or_uses_threads() -> None:
+    busy = sample(lambda: sum(range(20000)), Timing(budget_s=0.1))
+    assert busy["cpu"], "pure computation has processor time"
+    assert min(busy["cpu"]) == pytest.approx(min(busy["values"]), rel=0.2)
+    assert sample(lambda: time.sleep(0.002), Timing(budget_s=0.05))["cpu"] == []
+
+    def threaded() -> None:
+        # Compression releases the interpreter's lock: two threads compute at once, and this one waits for them.
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(zlib.compress, [bytes(400_000)] * 2))
+
+    assert sample(threaded, Timing(budget_s=0.05))["cpu"] == []
 
 
 def test_sampling_stops_when_precise() -> None:

@@ -45,9 +45,9 @@ class Trial:
         return cls(*(tuple(float(v) for v in timing.get(name, ())) for name in ("values", "cpu")))
 
     def join(self, other: "Trial") -> "Trial":
-        """Both one after the other; processor time only if both have it."""
-        cpu = self.cpu + other.cpu if self.cpu and other.cpu else ()
-        return Trial(self.samples + other.samples, cpu)
+        """Both one after the other; processor time as long as half of the samples have it."""
+        samples, cpu = self.samples + other.samples, self.cpu + other.cpu
+        return Trial(samples, cpu if 2 * len(cpu) >= len(samples) else ())
 
     def estimate(self, kind: Estimator = "minimum") -> float:
         """Seconds per call."""

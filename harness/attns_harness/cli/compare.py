@@ -9,6 +9,9 @@ import click
 
 from attns_harness.cli._session import console, print_json
 
+WIDTH = 180
+"""Of the table where it is not shown in a terminal."""
+
 
 @click.command("compare")
 @click.argument("run_a", type=click.Path(path_type=Path))
@@ -92,7 +95,12 @@ def _show(found: list[Any], counts: dict[str, int], show_all: bool) -> None:
     out = console()
     shown = [j for j in found if show_all or j.verdict != "invariant"]
     if shown:
-        table = Table("verdict", "aspect", "what", "old", "new", "new / old", "remark", box=None)
+        if not out.is_terminal:
+            # A file or a pipe has no width of its own: what cells are called must not be cut there.
+            out.width = WIDTH
+        table = Table(box=None)
+        for name in ("verdict", "aspect", "what", "old", "new", "new / old", "remark"):
+            table.add_column(name, overflow="fold")
         colours = {"regression": "red", "improvement": "green", "missing": "yellow"}
         for j in shown:
             cells = [j.verdict, j.aspect, " ".join(j.key), _number(j.old), _number(j.new),
