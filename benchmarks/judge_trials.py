@@ -110,23 +110,21 @@ def make_run(folder: Path, repeats: int) -> Contestant:
 
 def trials(new: Contestant, old: Contestant, count: int) -> dict[str, Any]:
     """What became of ``count`` judgements of every cell."""
-    keys = sorted(old.cells)
     found: list[dict[str, Any]] = []
     started = time.perf_counter()
-    for number in range(count):
-        if number % FRESH == 0:
-            stack = contextlib.ExitStack()
+    for begin in range(0, count, FRESH):
+        with contextlib.ExitStack() as stack:
             first, second = (stack.enter_context(Server(sys.executable, c.run_dir)) for c in (old, new))
             again = stack.enter_context(Alternation(new, old))
-        before = {key: stored(first, old.cells[key]) for key in keys}
-        after = {key: stored(second, new.cells[key]) for key in keys}
-        verdicts = judge(Side(BenchmarkGroup(after)), Side(BenchmarkGroup(before)), rerun=again)
-        found += [{"trial": number, "what": v.key[1], "verdict": v.verdict, "ratio": v.ratio and v.ratio.value,
-                   "rerun": "again" in v.remark} for v in verdicts]  # fmt: skip
-        print(number, [(v.verdict, v.ratio and round(v.ratio.value, 3), v.remark) for v in verdicts],
-              file=sys.stderr, flush=True)  # fmt: skip
-        if number % FRESH == FRESH - 1 or number == count - 1:
-            stack.close()
+            for number in range(begin, min(begin + FRESH, count)):
+                before = BenchmarkGroup({key: stored(first, cell) for key, cell in old.cells.items()})
+                after = BenchmarkGroup({key: stored(second, cell) for key, cell in new.cells.items()})
+                for verdict in judge(Side(after), Side(before), rerun=again):
+                    assert verdict.ratio is not None
+                    entry = {"trial": number, "what": verdict.key[1], "verdict": verdict.verdict,
+                             "ratio": verdict.ratio.value, "remark": verdict.remark}  # fmt: skip
+                    print(json.dumps(entry), file=sys.stderr, flush=True)
+                    found.append(entry)
     flagged = {f["trial"] for f in found if f["verdict"] == "regression"}
     return {
         "trials with a regression": len(flagged),
@@ -137,7 +135,8 @@ def trials(new: Contestant, old: Contestant, count: int) -> dict[str, Any]:
             }
             for what in sorted({f["what"] for f in found})
         },
-        "judgements that were measured again": sum(f["rerun"] for f in found),
+        "judgements that were measured again": sum("again" in f["remark"] for f in found),
+        "too noisy to tell": sum("noisy" in f["remark"] for f in found),
         "ratios": sorted(round(f["ratio"], 4) for f in found),
         "seconds": time.perf_counter() - started,
     }
