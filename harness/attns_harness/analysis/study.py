@@ -10,9 +10,12 @@ from attns_harness.analysis.equal_error import classical_best, equal_cost, equal
 from attns_harness.analysis.explosion import explosion_rates
 from attns_harness.analysis.fairness import Check, fairness
 from attns_harness.analysis.frames import Frame
+from attns_harness.analysis.inputs import inputs
 from attns_harness.analysis.learning import learning_curves
 from attns_harness.analysis.ranking import costs_at_errors, performance_profile, win_tie_loss
+from attns_harness.analysis.regimes import regimes
 from attns_harness.analysis.work_precision import COSTS, WorkPrecisionSet
+from attns_harness.matrix import Regime
 
 
 @final
@@ -27,11 +30,14 @@ class Study:
     title : str
     registry : Registry, optional
         Where orders, tags, formulas and citations come from; analyses work without it.
+    wanted : tuple of Regime
+        What the matrix asks to compare.
     """
 
     table: Frame
     title: str
     registry: Any = None
+    wanted: tuple[Regime, ...] = ()
 
     @cached_property
     def points(self) -> WorkPrecisionSet:
@@ -111,6 +117,19 @@ class Study:
     @cached_property
     def ranking(self) -> Frame:
         return win_tie_loss(self.costs, [s for s in self.costs.columns if s not in self.learned])
+
+    @cached_property
+    def regimes(self) -> Frame:
+        """Comparisons that the matrix asks for; empty without any, and for a run that was not timed."""
+        wanted = self.wanted if self.cost == "time" else ()
+        known = () if self.registry is None else self.registry.names("corrector")
+        simple = [n for n in known if self.registry.corrector(n).features == "polynomial"]
+        return regimes(self.points, wanted, simple)
+
+    @cached_property
+    def inputs(self) -> Frame:
+        """What the learned term reads, where the matrix asks for regimes."""
+        return inputs(self.table if self.wanted else self.table.iloc[:0])
 
     @property
     def failures(self) -> Frame:

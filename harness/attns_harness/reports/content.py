@@ -10,6 +10,7 @@ from attns_harness.reports.document import Document, Figure, Section, Table
 from attns_harness.reports.facts import RunFacts
 from attns_harness.reports.figures import explosion_figure, profile_figure, training_figure, work_precision_figure
 from attns_harness.reports.learning_figure import learning_figure
+from attns_harness.reports.regime_sections import regime_sections
 from attns_harness.reports.selection import MOST_SERIES, leaders, named
 from attns_harness.reports.style import COLOURS, MARKERS, Look, looks
 from attns_harness.reports.summary import failures, states, summary
@@ -29,6 +30,7 @@ def document(study: Study, facts: RunFacts) -> Document:
     drawn = _looks(study)
     problems = [_problem(study, problem, drawn) for problem in study.points.problems]
     sections = [
+        *regime_sections(study),
         *_learning(study),
         *problems,
         *_ranking(study),

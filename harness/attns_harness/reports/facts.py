@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, final
 
 from attns_harness.analysis.frames import Frame, pd
+from attns_harness.matrix import Regime, parse_matrix
 from attns_harness.training_curves import read_training_curves
 from attns_harness.trajectories import read_trajectories
 
@@ -59,6 +60,11 @@ class RunFacts:
     environments: dict[str, Any] | None = None
     trainings: tuple[Training, ...] = ()
     trajectories: Frame = field(default_factory=lambda: pd.DataFrame(columns=["problem", "role"]))
+
+    @property
+    def regimes(self) -> tuple[Regime, ...]:
+        """The comparisons that the matrix asks for."""
+        return tuple(parse_matrix(self.matrix).matrix.regime) if "[[regime]]" in self.matrix else ()
 
     @property
     def commands(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from attns_harness.reports.figures import render
 from attns_harness.reports.text import number, visible
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
-_TABLES = ("accuracy", "equal-error", "break-even", "checks")
+_TABLES = ("regimes", "inputs", "accuracy", "equal-error", "break-even", "checks")
 MOST_ROWS = 20
 
 

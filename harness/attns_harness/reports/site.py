@@ -81,7 +81,9 @@ def publish(
 
 def _read(run_dir: Path, registry: Any) -> PublishedRun:
     facts = read_facts(run_dir)
-    return PublishedRun(file_name(facts.name), Study(prepare(read_results(run_dir)), facts.name, registry), facts)
+    return PublishedRun(
+        file_name(facts.name), Study(prepare(read_results(run_dir)), facts.name, registry, facts.regimes), facts
+    )
 
 
 def _write(path: Path, page: Page) -> Path:

@@ -5,6 +5,7 @@ import math
 from attns_harness.analysis.claims import claims
 from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.study import Study
+from attns_harness.reports.regime_sections import regime_lines
 from attns_harness.reports.selection import leaders
 from attns_harness.reports.summary import states
 
@@ -29,7 +30,9 @@ def verdicts(study: Study) -> tuple[str, ...]:
     if not table["ok"].any():
         return (*lines, "No cell finished: there is nothing to compare.")
     lines += _claims(study.table)
-    if study.equal_error.empty:
+    if len(study.regimes):
+        lines += regime_lines(study)
+    elif study.equal_error.empty:
         lines += _classical(study)
     else:
         if study.cost in _UNTIMED:

@@ -15,6 +15,7 @@ from attns_harness.reports.html import write_html
 from attns_harness.reports.latex import write_latex
 from attns_harness.reports.long_tables import write_long_tables
 from attns_harness.reports.markdown import write_markdown
+from attns_harness.reports.regime_map import write_regime_map
 from attns_harness.reports.tables import write_csv, write_parquet
 from attns_harness.tables import read_results
 
@@ -60,20 +61,23 @@ def write_report(
         For a folder without a run.
     """
     registry = build_registry() if registry is None else registry
-    known = sorted({*TITLES, *registry.names("report")})
+    known = sorted({*TITLES, "regime-map", *registry.names("report")})
     for name in formats:
         if name not in known:
             raise UnknownNameError("report format", name, known)
     facts = read_facts(run_dir)
     table = read_results(run_dir)
     out.mkdir(parents=True, exist_ok=True)
+    study = Study(prepare(table), title or facts.name, registry, facts.regimes)
     content: Document | None = None
     written: list[Path] = []
     for name in formats:
-        if name in _DOCUMENTS:
+        if name == "regime-map":
+            written += write_regime_map(study.regimes, study.table, registry, out)
+        elif name in _DOCUMENTS:
             # The analyses behind it are made once for all formats.
             if content is None:
-                content = document(Study(prepare(table), title or facts.name, registry), facts)
+                content = document(study, facts)
                 written += write_long_tables(content, out)
             written += _DOCUMENTS[name](content, out)
         elif name in _TABLES:

@@ -1,0 +1,151 @@
+"""Regimes: comparisons at equal delivered error, their verdicts, and what the learned term should read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import synthetic_runs as synthetic
+from attns_harness.analysis.inputs import inputs, verdict
+from attns_harness.analysis.regimes import regimes
+from attns_harness.analysis.study import Study
+from attns_harness.analysis.table import prepare
+from attns_harness.analysis.work_precision import WorkPrecisionSet
+from attns_harness.matrix import Regime, parse_matrix
+from attns_harness.reports.content import document
+from attns_harness.reports.facts import RunFacts
+from attns_harness.reports.regime_map import map_figure, write_regime_map
+
+from attns_core.errors import AttnsError
+
+FAST = synthetic.SyntheticSolver("rk4+attns", 4, 1e-3, 5e-6, "attns", train_seconds=3.0, data_seconds=1.0, stages=4)
+TARGET = Regime(name="springs", equation="spring-chain", levels=[1e-6], target=2.0, break_even=1e6)
+
+
+def rows(*solvers: synthetic.SyntheticSolver, spread: float = 0.0) -> pd.DataFrame:
+    table = synthetic.table((*solvers, synthetic.RK4, synthetic.DOP853), equations=("spring-chain",), spread=spread)
+    return table.assign(error_p99_scaled=3 * table["error_l2_scaled"])
+
+
+def compared(table: pd.DataFrame, *wanted: Regime) -> pd.DataFrame:
+    return regimes(WorkPrecisionSet.from_table(prepare(table)), wanted or (TARGET,), ("poly", "linear"))
+
+
+def test_the_ratio_is_that_of_the_errors_constants() -> None:
+    row = compared(rows(FAST)).iloc[0]
+    # The learned cell: the coarsest step below 1e-6. The classical one: DOP853, interpolated.
+    assert row["dt"] == 0.1
+    assert row["learned_error"] == pytest.approx(1e-7)
+    dt = (1e-6 / 10) ** (1 / 8)
+    assert row["classical"] == "dop853"
+    assert row["ratio"] == pytest.approx((12e-6 / dt) / (5e-6 / 0.1), rel=1e-6)
+    # At equal 99th percentile the learned cell's own 3e-7 must be reached, of which DOP853 delivers 3 times its RMS.
+    tight = (1e-7 / 10) ** (1 / 8)
+    assert row["ratio_p99"] == pytest.approx((12e-6 / tight) / (5e-6 / 0.1), rel=1e-6)
+    assert row["verdict"] == "win"
+    assert row["met"] == "no"
+    assert row["evaluation_ns"] == pytest.approx(1000)
+    assert row["evaluations_per_step"] == pytest.approx(12 / dt * 0.1)
+    assert row["break_even"] == pytest.approx(4.0 / (12e-6 / dt - 5e-6 / 0.1))
+
+
+def test_one_seed_above_the_level_is_not_delivered() -> None:
+    table = rows(FAST)
+    learned = (table["solver"] == "rk4+attns") & (table["dt"] == 0.1)
+    table.loc[learned & (table["seed"] == 2), "error_l2_scaled"] = 2e-6
+    assert compared(table).iloc[0]["dt"] == 0.05
+    table.loc[table["solver"] == "rk4+attns", "error_l2_scaled"] = 1.0
+    lost = compared(table).iloc[0]
+    assert lost["verdict"] == "not reached"
+    assert lost["met"] == "no"
+    assert lost["classical"] == "dop853"
+
+
+def test_slow_learned_steps_lose_and_equal_ones_tie() -> None:
+    for seconds, verdict_ in ((50e-6, "loss"), (9e-6, "tie")):
+        slow = synthetic.SyntheticSolver("rk4+attns", 4, 9e-3, seconds, "attns", train_seconds=1, data_seconds=1)
+        row = compared(rows(slow), TARGET.model_copy(update={"levels": [1e-6], "target": None})).iloc[0]
+        assert row["verdict"] == verdict_, row["ratio"]
+        assert row["met"] == ""
+
+
+def test_heavy_tails_count_against_the_learned_side() -> None:
+    table = rows(FAST)
+    learned = table["solver"] == "rk4+attns"
+    table.loc[learned, "error_p99_scaled"] = 3e3 * table.loc[learned, "error_l2_scaled"]
+    row = compared(table).iloc[0]
+    assert row["ratio"] > 1.1
+    assert row["ratio_p99"] < row["ratio"]
+    assert row["verdict"] != "win"
+
+
+def test_bars_compare_with_one_method_and_polynomials_stand_apart() -> None:
+    poly = synthetic.SyntheticSolver("rk4+poly", 4, 1e-3, 4e-6, "poly", train_seconds=0.1, data_seconds=1)
+    wanted = TARGET.model_copy(update={"bars": {"rk4": 3.0}})
+    found = compared(rows(FAST, poly), wanted)
+    assert found["bar"].tolist() == ["fastest classical", "rk4"]
+    assert found["target"].tolist() == [2.0, 3.0]
+    assert set(found["learned"]) == {"rk4+attns"}
+    assert found["polynomial_ratio"].iloc[0] == pytest.approx(found["ratio"].iloc[0] * 5 / 4)
+    only = compared(rows(poly)).iloc[0]
+    assert only["verdict"] == "not reached"
+    assert np.isfinite(only["polynomial_ratio"])
+
+
+def test_a_report_has_the_map_the_table_and_a_sentence_per_regime(tmp_path: Path) -> None:
+    study = Study(prepare(rows(FAST, spread=0.05)), "regimes", None, (TARGET,))
+    made = document(study, RunFacts(name="run"))
+    assert made.sections[0].name == "regimes"
+    assert any(line.startswith("springs at error 1e-06: win") for line in made.lead)
+    map_figure(study.regimes).savefig(tmp_path / "map.png")
+    path = write_regime_map(study.regimes, study.table, None, tmp_path)[0]
+    stored = json.loads(path.read_text(encoding="utf-8"))["comparisons"]
+    assert [c["regime"] for c in stored] == ["springs"]
+    assert stored[0]["learned_step_ns"] == pytest.approx(5000, rel=0.2)
+    # Without regimes in the matrix nothing of it appears.
+    assert document(Study(study.table, "none"), RunFacts(name="run")).sections[0].name != "regimes"
+
+
+def test_a_map_without_any_placed_comparison_is_drawn() -> None:
+    table = rows(FAST)
+    table.loc[table["solver"] == "rk4+attns", "error_l2_scaled"] = 1.0
+    map_figure(compared(table)).canvas.draw()
+
+
+def test_inputs_are_held_against_the_state_at_equal_network() -> None:
+    table = synthetic.table((FAST,), equations=("spring-chain",), dts=(0.1,), seeds=range(5), spread=0.1)
+    parts = []
+    for name, factor in (("u", 1.0), ("S", 0.01), ("uS", 1.0), ("K", 100.0)):
+        part = table.assign(input=name, width=16, recipe="lsq", corrector_operations=100.0, solver=f"rk4+attns-{name}")
+        part["cell_id"] += name
+        part["error_l2_scaled"] = factor * table["error_l2_scaled"] * (1.2 if name == "uS" else 1.0) ** np.arange(-2, 3)
+        parts.append(part)
+    exploded = parts[3].assign(input="uK", state="diverged", solver="rk4+attns-uK")
+    found = inputs(prepare(pd.concat([*parts, exploded], ignore_index=True))).set_index("input")
+    assert found["says"].to_dict() == {
+        "u": "undecided",
+        "S": "lower",
+        "uS": "undecided",
+        "K": "higher",
+        "uK": "explodes",
+    }
+    assert found.loc["S", "ratio"] == pytest.approx(0.01)
+    lines = verdict(found.reset_index())
+    assert any("Input S against the state u in 1 groups: 1 lower" in line for line in lines)
+
+
+def test_a_misspelt_key_of_a_regime_is_named() -> None:
+    text = """
+name = "x"
+[[regime]]
+name = "a"
+equation = "henon-heiles"
+levls = [1e-3]
+levels = [1e-3]
+[[block]]
+equations = ["henon-heiles"]
+methods = ["rk4"]
+"""
+    with pytest.raises(AttnsError, match=r"regime\[0\]\.levls.*levels"):
+        parse_matrix(text)
