@@ -122,8 +122,10 @@ class Study:
     def regimes(self) -> Frame:
         """Comparisons that the matrix asks for; empty without any, and for a run that was not timed."""
         wanted = self.wanted if self.cost == "time" else ()
-        known = () if self.registry is None else self.registry.names("corrector")
-        simple = [n for n in known if self.registry.corrector(n).features == "polynomial"]
+        registry = self.registry
+        if registry is None:
+            return regimes(self.points, wanted)
+        simple = [n for n in registry.names("corrector") if registry.corrector(n).features == "polynomial"]
         return regimes(self.points, wanted, simple)
 
     @cached_property

@@ -77,8 +77,9 @@ def records(found: Frame, table: Frame, registry: Any) -> list[dict[str, Any]]:
     for row in found[found["bar"] == "fastest classical"].to_dict("records"):
         mine = table[table["problem"] == row["problem"]]
         first = mine.iloc[0]
-        known = registry is not None and first["equation"] in registry.names("equation")
-        equation = registry.get("equation", first["equation"]) if known else None
+        equation = None
+        if registry is not None and first["equation"] in registry.names("equation"):
+            equation = registry.get("equation", first["equation"])
         chosen = mine[(mine["series"] == row["learned"]) & (mine["control"] == row["dt"])]
         steps = float(chosen["n_steps"].mean()) if len(chosen) else float("nan")
         record = {
