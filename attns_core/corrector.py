@@ -44,6 +44,9 @@ ACTIVATION_COST = {
 
 Activation: TypeAlias = Literal["sine", "tanh", "silu", "rational", "fsnet", "identity"]
 
+_MOST_COMPONENTS = 12
+"""Above this many components a head of its own for each costs more pairs and operations than it gains."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +88,8 @@ class Corrector:
         Cap on the Lipschitz constant of the term with respect to its standardised inputs.
     margin : float, optional
         Inputs are limited to the range seen in training, widened by this fraction of it at both ends.
+    recipe : str
+        What trains it where nothing else is asked for, see :meth:`default_recipe`.
     """
 
     name: str
@@ -107,6 +112,7 @@ class Corrector:
     clip: float | None = None
     lipschitz: float | None = None
     margin: float | None = None
+    recipe: str = "lsq"
     tags: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -124,15 +130,24 @@ class Corrector:
 
     def with_options(self, **options: Any) -> "Corrector":
         """The same corrector with other options; unknown options are an error that lists the known."""
-        known = set(self.__dataclass_fields__) - {"name", "title", "description", "citation", "tags"}
+        known = set(self.__dataclass_fields__) - {"name", "title", "description", "citation", "recipe", "tags"}
         for key in options:
             if key not in known:
                 raise AttnsError(f"corrector {self.name!r} has no option {key!r}; options: {', '.join(sorted(known))}")
         return replace(self, **options)
 
+    def shares_weights(self, dim: int) -> bool:
+        """Whether one set of weights on the values serves all ``dim`` components."""
+        many = self.head == "auto" and dim > _MOST_COMPONENTS
+        return self.values != "none" and (many or self.head == "shared")
+
+    def default_recipe(self, dim: int) -> str:
+        """The recipe for ``dim`` components where none is asked for: least squares for shared and low-rank heads."""
+        return "lsq" if self.shares_weights(dim) or self.rank is not None else self.recipe
+
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of training it: all options."""
-        skip = {"title", "description", "citation", "tags"}
+        skip = {"title", "description", "citation", "recipe", "tags"}
         return {k: getattr(self, k) for k in self.__dataclass_fields__ if k not in skip}
 
 

@@ -12,9 +12,6 @@ from attns_core.fitting.monomials import monomial_values
 from attns_core.fitting.ridge import RIDGES, Factor, choose_ridge, solve_each
 from attns_core.types import Array
 
-_MOST_COMPONENTS = 12
-"""Above this many components a head of its own for each costs more pairs and operations than it gains."""
-
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -37,12 +34,6 @@ class HeadFit:
     held_out: float
     training: float
     ridge: Array
-
-
-def shares_weights(corrector: Corrector, dim: int) -> bool:
-    """Whether one set of weights on the values serves all ``dim`` components."""
-    many = corrector.head == "auto" and dim > _MOST_COMPONENTS
-    return corrector.values != "none" and (many or corrector.head == "shared")
 
 
 def feature_matrix(skeleton: TrainedCorrector, data: Dataset) -> Array:
@@ -73,7 +64,7 @@ def fit_heads(
     """
     if not data.held_out.any() or data.held_out.all():
         raise AttnsError(f"{data.n} pairs leave none to hold out; use more trajectories or a longer t_end")
-    if shares_weights(corrector, data.dim):
+    if corrector.shares_weights(data.dim):
         from attns_core.fitting.shared_head import fit_shared
 
         return fit_shared(corrector, skeleton, data, ridges)

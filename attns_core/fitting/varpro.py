@@ -15,7 +15,7 @@ from attns_core.corrector import Corrector, TrainedCorrector, activate
 from attns_core.dataset import Dataset
 from attns_core.diagnostics import slope
 from attns_core.errors import AttnsError
-from attns_core.fitting.heads import design, shares_weights, target_of, value_stack
+from attns_core.fitting.heads import design, target_of, value_stack
 from attns_core.types import Array
 
 _MOST_PARAMETERS = 2500
@@ -62,7 +62,7 @@ def refuse_coupled_heads(corrector: Corrector, dim: int) -> None:
         For a shared head (one design of ``dim`` times the rows, and as many dense Jacobians) and for a
         low-rank head (a second layer).
     """
-    if corrector.head == "shared" and shares_weights(corrector, dim):
+    if corrector.head == "shared" and corrector.shares_weights(dim):
         raise AttnsError(
             "variable projection solves for the heads of each component on its own and has no shared head; "
             "use the recipe lsq or adam, or head='component'"

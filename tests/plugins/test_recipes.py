@@ -175,6 +175,15 @@ def test_options_are_checked_by_name() -> None:
         LSQ.fit(CORRECTOR["poly"].with_options(degree=40), make_dataset(HENON_HEILES, RK4, 0.5, trajectories=1), seed=0)
 
 
+def test_the_default_recipe_is_the_correctors_where_it_can_train_the_heads() -> None:
+    form = CORRECTOR["stage-attention"]
+    assert form.default_recipe(4) == "varpro-lm"
+    assert form.default_recipe(40) == "lsq"
+    assert form.with_options(head="component").default_recipe(40) == "varpro-lm"
+    assert form.with_options(rank=2).default_recipe(4) == "lsq"
+    assert {CORRECTOR[name].default_recipe(4) for name in CORRECTOR if name != form.name} == {"lsq"}
+
+
 def test_identity_of_a_training_changes_with_everything_that_decides_it() -> None:
     def key(**changes: Any) -> dict[str, Any]:
         arguments: dict[str, Any] = {"dt": 0.5, "trajectories": 5, "seed": 0, **changes}

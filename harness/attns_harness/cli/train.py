@@ -16,7 +16,7 @@ from attns_harness.cli.solve import parameters
 @click.option("--method", default="rk4", show_default=True)
 @click.option("--corrector", default="attns", show_default=True)
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the corrector; repeatable.")
-@click.option("--recipe", default="lsq", show_default=True)
+@click.option("--recipe", help="How to train [default: the corrector's; see docs/correctors.md].")
 @click.option("--recipe-option", "recipe_options", multiple=True, metavar="NAME=VALUE", help="Option of the recipe.")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the equation.")
 @click.option("--dt", type=float, help="Step [default: the equation's coarsest].")
@@ -36,7 +36,7 @@ def command(
     method: str,
     corrector: str,
     options: tuple[str, ...],
-    recipe: str,
+    recipe: str | None,
     recipe_options: tuple[str, ...],
     params: tuple[str, ...],
     dt: float | None,
@@ -66,7 +66,8 @@ def command(
     found = registry.equation(equation, **parameters(params))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise AttnsError(f"--out {str(out)!r} exists and is not an empty folder; choose another")
-    chosen = registry.get("recipe", recipe)
+    form = registry.corrector(corrector, **values(options))
+    chosen = registry.get("recipe", form.default_recipe(found.dim) if recipe is None else recipe)
     if device is not None:
         chosen = chosen.with_options(device=device)
     dataset = None
@@ -76,7 +77,7 @@ def command(
     trained = train(
         found,
         registry.method(method),
-        registry.corrector(corrector, **values(options)),
+        form,
         chosen.with_options(**values(recipe_options)) if recipe_options else chosen,
         dt=found.dts[0] if dt is None else dt,
         trajectories=trajectories if fraction is None else fraction_of_full(fraction),

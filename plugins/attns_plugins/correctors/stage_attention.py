@@ -1,4 +1,8 @@
-"""Stage attention: state-dependent weights on the method's own stages."""
+"""Stage attention: state-dependent weights on the method's own stages.
+
+The defaults are what proved best per operation in ``studies/stage_attention.toml``: features of the
+state, trained by variable projection.
+"""
 
 from attns_core import Citation
 from attns_core.corrector import Corrector
@@ -15,8 +19,10 @@ STAGE_ATTENTION = Corrector(
         where="software",
         year=2026,
     ),
-    input="auto",
+    input="u",
     candidates=("u", "uS", "uK"),
+    width=32,
     values="stages",
+    recipe="varpro-lm",
     tags=frozenset({"learned"}),
 )

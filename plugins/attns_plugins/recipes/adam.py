@@ -10,7 +10,7 @@ from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, pairs_per_pass, training_device
-from attns_core.fitting.heads import fit_heads, shares_weights, value_stack
+from attns_core.fitting.heads import fit_heads, value_stack
 from attns_core.fitting.selection import candidate_inputs, thinned
 from attns_core.fitting.skeleton import project, skeleton
 from attns_core.options import replace_options
@@ -72,7 +72,7 @@ class Adam(AbstractRecipe):
         module = CorrectorModule.from_trained(start, dtype=torch.float32, device=device)
         std = data.r.std(axis=1, keepdims=True)
         unit = np.where(std > 0, std, 1.0)
-        shared = shares_weights(corrector, data.dim)
+        shared = corrector.shares_weights(data.dim)
         # Values in units of their component's residual; one spread for all components where they share weights.
         V = value_stack(start, data) / unit
         spread = np.maximum(np.sqrt(np.mean(V**2, axis=(1, 2) if shared else 2, keepdims=True)), 1e-300)

@@ -10,7 +10,6 @@ from attns_core.corrector import Corrector, Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, pairs_per_pass, training_device
-from attns_core.fitting.heads import shares_weights
 from attns_core.fitting.selection import candidate_inputs
 from attns_core.fitting.skeleton import project, skeleton
 from attns_core.options import replace_options
@@ -108,7 +107,7 @@ class AdamPublished(AbstractRecipe):
             width, fan_in = layer.weight.shape
             layers.append(replace(layer, weight=uniform(fan_in, width, fan_in), bias=uniform(fan_in, width)))
         n, dim = plain.n_features, dataset.dim
-        heads = 1 if shares_weights(corrector, dim) else dim
+        heads = 1 if corrector.shares_weights(dim) else dim
         n_values = 0 if plain.values is None else len(plain.values)
         return replace(
             plain,
