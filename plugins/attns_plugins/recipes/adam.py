@@ -22,8 +22,8 @@ from attns_core.recipe import AbstractRecipe, Fit, Progress
 class Adam(AbstractRecipe):
     """Standardised inputs, values and residuals, heads that start at zero, all weights trained together.
 
-    The first layer starts from random features of bandwidth 1; the network is in single precision,
-    which the normalisation of the residual makes harmless.
+    The first layer starts from random features; the network is in single precision, which the
+    normalisation of the residual makes harmless.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ class Adam(AbstractRecipe):
     lr : float
         Start of the cosine schedule.
     steps, batch : int
+    bandwidth : float
+        Of the random features at the start, see :func:`attns_core.fitting.skeleton.skeleton`.
     last_layer : {"trained", "lsq"}
         Whether the heads are finally solved for by ridge least squares in double precision.
     device : str
@@ -44,7 +46,7 @@ class Adam(AbstractRecipe):
     lr: float = 1e-2
     steps: int = 800
     batch: int = 2048
-    bandwidth: float = 1.0
+    bandwidth: float = 0.3
     last_layer: str = "trained"
     device: str = "cpu"
 
