@@ -77,7 +77,7 @@ def chosen_cells(table: Frame) -> Frame:
 def read_trajectories(run_dir: Path) -> Frame:
     """The kept trajectories of a run, one row per saved time and component; empty if it has none."""
     path = run_dir / "tables" / FILE
-    return pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=["cell_id", "role"])
+    return pd.read_parquet(path) if path.is_file() else pd.DataFrame(columns=["problem", "cell_id", "role"])
 
 
 def keep_trajectories(run_dir: Path, file: MatrixFile, registry: Registry, *, workers: int = 1) -> list[str]:
@@ -121,7 +121,8 @@ def keep_trajectories(run_dir: Path, file: MatrixFile, registry: Registry, *, wo
     path = run_dir / "tables" / FILE
     if frames:
         found = pd.concat(frames, ignore_index=True)
-        found.sort_values(["problem", "role", "cell_id", "component_index", "t"], ignore_index=True).to_parquet(
+        # Stable: the components of a trajectory stay in the order in which figures want them.
+        found.sort_values(["problem", "role", "cell_id"], kind="stable", ignore_index=True).to_parquet(
             path, index=False
         )
     elif path.exists():
@@ -155,7 +156,6 @@ def sample(cell: Cell, measured: Measured) -> Report:
         component_index=np.array(components),
         component=np.array(json.dumps([names[i] for i in components])),
         trajectory=which,
-        trajectory_error=size[which] if not diverged.any() else np.nan,
     )
     return Report(outcome=Outcome(state="ok"), blobs={_BLOB: buffer.getvalue()})
 

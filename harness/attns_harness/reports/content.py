@@ -7,7 +7,7 @@ from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.study import Study
 from attns_harness.analysis.work_precision import COSTS, ERRORS
 from attns_harness.reports.document import Document, Figure, Section, Table
-from attns_harness.reports.facts import RunFacts
+from attns_harness.reports.facts import RunFacts, Training
 from attns_harness.reports.figures import explosion_figure, profile_figure, training_figure, work_precision_figure
 from attns_harness.reports.learning_figure import learning_figure
 from attns_harness.reports.regime_sections import regime_sections
@@ -15,31 +15,33 @@ from attns_harness.reports.selection import MOST_SERIES, leaders, named
 from attns_harness.reports.style import COLOURS, MARKERS, Look, looks
 from attns_harness.reports.summary import failures, states, summary
 from attns_harness.reports.text import file_name
-from attns_harness.reports.verdicts import verdicts
+from attns_harness.reports.trajectory_figure import described, roles_of, trajectory_figure
+from attns_harness.reports.verdicts import findings, verdicts
 
 MOST_LOOKS = len(COLOURS) * len(MARKERS)
 """Beyond this many series looks repeat."""
-MOST_CURVES = 60
-"""Training curves in one figure."""
 FEW_PROBLEMS = 10
 """Beyond this many problems each has one work-precision diagram instead of three: pages stay readable."""
 
 
 def document(study: Study, facts: RunFacts) -> Document:
-    """Everything a report shows."""
+    """Everything a report shows: verdicts, then each problem, then what holds for the whole run."""
     drawn = _looks(study)
-    problems = [_problem(study, problem, drawn) for problem in study.points.problems]
-    sections = [
-        *regime_sections(study),
-        *_learning(study),
-        *problems,
-        *_ranking(study),
-        *_training(facts),
-        _fairness(study),
-        *_failed(study),
-        _provenance(study, facts),
-    ]
-    return Document(title=study.title, lead=verdicts(study), sections=tuple(sections), bibliography=bibliography(study))
+    return Document(
+        title=study.title,
+        subtitle="" if study.title == facts.name else facts.name,
+        description=facts.description,
+        lead=verdicts(study),
+        sections=(
+            *regime_sections(study),
+            *(_problem(study, problem, drawn, facts) for problem in study.points.problems),
+            *_ranking(study),
+            _fairness(study),
+            *_failed(study),
+            _provenance(study, facts),
+        ),
+        bibliography=bibliography(study),
+    )
 
 
 def _looks(study: Study) -> dict[str, Look]:
@@ -57,7 +59,7 @@ def _others(shown: int, everything: int) -> str:
     return f" {everything - shown} more series are in the tables." if everything > shown else ""
 
 
-def _problem(study: Study, problem: str, drawn: dict[str, Look]) -> Section:
+def _problem(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts) -> Section:
     rows = study.table[study.table["problem"] == problem]
     first = _named(study, problem)
     equation = _equation(study, rows)
@@ -67,8 +69,10 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look]) -> Section:
 
         text = (equation.description, f"Source: {equation.citation.text()}")
         formula = tuple(formula_rows(equation))
+    learning, learned_figures = _learning(study, problem)
     tables = [
-        Table(name="accuracy", caption="Best error of every solver, geometric mean over seeds, and what it costs",
+        Table(name="accuracy", caption="Smallest error of every solver, geometric mean over seeds with its 95 % "
+              "interval, and what it costs per trajectory",
               frame=summary(rows, study.error), best={"best error": "min"}),
         *_part(study.equal_error, problem, "equal-error", "Cost of the cheapest classical solver over the solver's "
                "own at equal error (above 1: cheaper), with 95 % intervals over seeds", first),
@@ -83,14 +87,21 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look]) -> Section:
                first),
         *_part(study.explosions_over_noise, problem, "explosions-noise",
                "Share of trajectories that diverge over the noise in the training data, with Wilson intervals", first),
+        *learning,
+    ]  # fmt: skip
+    precision, explosions = _figures(study, problem, rows, drawn)
+    figures = [
+        *precision, *learned_figures, *_trajectories(study, problem, drawn, facts), *explosions,
+        *_training(rows["equation"].iloc[0] if len(rows) else "", facts),
     ]  # fmt: skip
     return Section(
-        name=file_name(problem), title=problem, text=text, formula=formula, short=True, tables=tuple(tables),
-        figures=tuple(_figures(study, problem, rows, drawn)),
+        name=file_name(problem), title=problem, text=text, findings=findings(study, problem), formula=formula,
+        short=True, tables=tuple(tables), figures=tuple(figures),
     )  # fmt: skip
 
 
-def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) -> list[Figure]:
+def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) -> tuple[list[Figure], list[Figure]]:
+    """Work-precision diagrams, and explosion curves."""
     stem = file_name(problem)
     wanted = [(study.error, study.cost)]
     several = len(study.points.problems) <= FEW_PROBLEMS
@@ -108,6 +119,7 @@ def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) ->
         figures.append(
             Figure(
                 name=name,
+                short=(error, cost) == wanted[0],
                 caption=f"Work-precision: {what}.{more}",
                 alt=f"Work-precision diagram of {problem}: {what} for {len(series)} solvers on "
                 f"logarithmic axes; the smallest error is reached by {leader}. The tables below have the "
@@ -117,7 +129,7 @@ def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) ->
                 ),
             )
         )
-    rates = _exploding(study)
+    rates, exploded = _exploding(study), []
     if len(rates) and (rates["problem"] == problem).any():
         mine = rates[rates["problem"] == problem]
         exploding = mine["series"].nunique()
@@ -125,7 +137,7 @@ def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) ->
             order = leaders(study.points, problem, error=study.error, cost=study.cost)
             mine = mine[mine["series"].isin([s for s in order if s in set(mine["series"])][:MOST_SERIES])]
         more = _others(mine["series"].nunique(), exploding)
-        figures.append(
+        exploded.append(
             Figure(
                 name=f"explosions-{stem}",
                 caption=f"Share of trajectories that diverge, with Wilson intervals.{more}",
@@ -133,7 +145,28 @@ def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) ->
                 draw=partial(explosion_figure, mine, problem, drawn),
             )
         )
-    return figures
+    return figures, exploded
+
+
+def _trajectories(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts) -> list[Figure]:
+    kept = facts.trajectories
+    kept = kept[kept["problem"] == problem]
+    if kept.empty:
+        return []
+    everything = study.points.series(problem)
+    kept = kept[kept["series"].isin(everything)]
+    shown = [described(kept, role, everything) for role in roles_of(kept)]
+    whose = "learned " if study.learned & set(everything) else ""
+    return [
+        Figure(
+            name=f"trajectories-{file_name(problem)}",
+            short=True,
+            caption=f"Trajectories and phase portraits of the best, the median and a diverged {whose}run (coloured) "
+            "beside the reference (dashed): the trajectory of median error, or the first that is lost.",
+            alt=f"Trajectories of {problem} over time and in phase space beside the reference. {'; '.join(shown)}.",
+            draw=partial(trajectory_figure, kept, problem, drawn, everything),
+        )
+    ]
 
 
 def _part(frame: Frame, problem: str, name: str, caption: str, first: list[str]) -> list[Table]:
@@ -159,39 +192,39 @@ def _equation(study: Study, rows: Frame) -> Any:
     return study.registry.get("equation", name) if name in study.registry.names("equation") else None
 
 
-def _learning(study: Study) -> list[Section]:
-    """One section of learning curves per problem that has several sizes of training set."""
-    sections = []
-    for problem, rows in study.learning.groupby("problem"):
-        trained = rows[rows["corrector"] != "none"]
-        best = trained.loc[trained["rollout_mse"].idxmin()]
-        counts = f"{trained['corrector'].nunique()} correctors on {trained['method'].nunique()} methods"
-        where = f"{problem} at dt={rows['dt'].iloc[0]:g}"
-        stem = file_name(str(problem))
-        figures = (
-            Figure(
-                name=f"learning-{stem}",
-                caption="Rollout MSE over training trajectories: geometric mean over seeds with 95 % intervals, every "
-                "corrector with its own input, data without noise. Lines: the bare method, DOP853 at the same step.",
-                alt=f"Learning curves of {counts}, {where}; the smallest error, {best['rollout_mse']:.2g}, is reached "
-                f"by {best['method']}+{best['corrector']} with {best['train_trajectories']:g} trajectories.",
-                draw=partial(learning_figure, study.learning, str(problem)),
-            ),
-            Figure(
-                name=f"learning-explosions-{stem}",
-                caption="Share of exploded trajectories over training trajectories, with Wilson intervals.",
-                alt=f"Explosion rates of {counts} over training trajectories, {where}; the largest is "
-                f"{trained['exploded'].max():.2g}.",
-                draw=partial(learning_figure, study.learning, str(problem), "exploded"),
-            ),
-        )
-        table = Table(name="learning", caption="Error and explosions over training trajectories",
-                      frame=rows.drop(columns="problem").reset_index(drop=True))  # fmt: skip
-        sections.append(
-            Section(name=f"learning-{stem}", title=f"Learning curves: {problem}", short=True,
-                    figures=figures if trained["exploded"].max() > 0 else figures[:1], tables=(table,))
-        )  # fmt: skip
-    return sections
+def _learning(study: Study, problem: str) -> tuple[list[Table], list[Figure]]:
+    """Learning curves of a problem that has several sizes of training set."""
+    rows = study.learning
+    rows = rows[rows["problem"] == problem] if len(rows) else rows
+    if rows.empty:
+        return [], []
+    trained = rows[rows["corrector"] != "none"]
+    best = trained.loc[trained["rollout_mse"].idxmin()]
+    counts = f"{trained['corrector'].nunique()} correctors on {trained['method'].nunique()} methods"
+    where = f"{problem} at dt={rows['dt'].iloc[0]:g}"
+    stem = file_name(problem)
+    figures = [
+        Figure(
+            name=f"learning-{stem}",
+            short=True,
+            caption=f"Learning curves at dt={rows['dt'].iloc[0]:g}: rollout MSE over training trajectories, geometric "
+            "mean over seeds with 95 % intervals, every corrector with its own input, data without noise. Lines: the "
+            "bare method, DOP853 at the same step.",
+            alt=f"Learning curves of {counts}, {where}; the smallest error, {best['rollout_mse']:.2g}, is reached "
+            f"by {best['method']}+{best['corrector']} with {best['train_trajectories']:g} trajectories.",
+            draw=partial(learning_figure, study.learning, problem),
+        ),
+        Figure(
+            name=f"learning-explosions-{stem}",
+            caption="Share of exploded trajectories over training trajectories, with Wilson intervals.",
+            alt=f"Explosion rates of {counts} over training trajectories, {where}; the largest is "
+            f"{trained['exploded'].max():.2g}.",
+            draw=partial(learning_figure, study.learning, problem, "exploded"),
+        ),
+    ]
+    table = Table(name="learning", caption="Error and explosions over training trajectories",
+                  frame=rows.drop(columns="problem").reset_index(drop=True))  # fmt: skip
+    return [table], figures if trained["exploded"].max() > 0 else figures[:1]
 
 
 def _ranking(study: Study) -> list[Section]:
@@ -220,24 +253,30 @@ def _ranking(study: Study) -> list[Section]:
     return [Section(name="ranking", title="Ranking", text=text, figures=(figure,), tables=tuple(tables))]
 
 
-def _training(facts: RunFacts) -> list[Section]:
-    if not facts.trainings:
+def _training(equation: str, facts: RunFacts) -> list[Figure]:
+    """Training curves of an equation: of every method and corrector the first training on the most data."""
+    known = [t for t in facts.trainings if t.equation == equation]
+    largest: dict[str, Training] = {}
+    for training in known:
+        had = largest.get(training.series)
+        if had is None or (training.trajectories or 0) > (had.trajectories or 0):
+            largest[training.series] = training
+    mine = list(largest.values())[:MOST_SERIES]
+    if not mine:
         return []
-    drawn = looks({t.series for t in facts.trainings}, {t.series for t in facts.trainings})
-    figures = []
-    for name in sorted({t.equation for t in facts.trainings}):
-        mine = [t for t in facts.trainings if t.equation == name][:MOST_CURVES]
-        best = min(mine, key=lambda t: min(t.losses))
-        figures.append(
-            Figure(
-                name=f"training-{file_name(name)}",
-                caption="Held-out one-step error, mean square over the bare method's, against seconds of training.",
-                alt=f"Training curves of {len(mine)} correctors on {name}; the smallest held-out error, "
-                f"{min(best.losses):.2g} of the bare method's, is reached by {best.series}.",
-                draw=partial(training_figure, mine, name, drawn),
-            )
+    best = min(mine, key=lambda t: min(t.losses))
+    series = {t.series for t in mine}
+    more = f" One training of each; {len(known) - len(mine)} more were made." if len(known) > len(mine) else ""
+    return [
+        Figure(
+            name=f"training-{file_name(equation)}",
+            caption="Training curves: held-out one-step error, mean square over the bare method's, against seconds of "
+            f"training; a cross: the gate stayed shut.{more}",
+            alt=f"Training curves of {len(mine)} correctors on {equation}; the smallest held-out error, "
+            f"{min(best.losses):.2g} of the bare method's, is reached by {best.series}.",
+            draw=partial(training_figure, mine, equation, looks(series, series)),
         )
-    return [Section(name="training", title="Training", figures=tuple(figures))]
+    ]
 
 
 def _fairness(study: Study) -> Section:

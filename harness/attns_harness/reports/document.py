@@ -23,12 +23,15 @@ class Figure:
         What it shows, for those who do not see it.
     draw : callable
         Returns a matplotlib figure.
+    short : bool
+        Whether short formats (Markdown) show it too.
     """
 
     name: str
     caption: str
     alt: str
     draw: Callable[[], Any]
+    short: bool = False
 
 
 @final
@@ -60,6 +63,8 @@ class Section:
 
     Parameters
     ----------
+    findings : tuple of str
+        Sentences listed under the text.
     formula : tuple of str
         LaTeX rows ``left &= right``.
     code : str
@@ -71,12 +76,12 @@ class Section:
     name: str
     title: str
     text: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     formula: tuple[str, ...] = ()
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     code: str = ""
     short: bool = False
-    sections: tuple["Section", ...] = ()
 
 
 @final
@@ -90,9 +95,13 @@ class Document:
         The verdicts, one sentence each, unfavourable ones included.
     bibliography : tuple of Citation
         Everything that took part.
+    subtitle, description : str
+        Under the title: which run this is, and what it asks.
     """
 
     title: str
     lead: tuple[str, ...]
     sections: tuple[Section, ...]
     bibliography: tuple[Any, ...] = ()
+    subtitle: str = ""
+    description: str = ""

@@ -1,6 +1,7 @@
 """Where a run came from: its matrix, the commands that made it, the machines and versions."""
 
 import json
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,8 @@ class RunFacts:
     ----------
     name : str
         The folder's name.
+    title, description : str
+        From the matrix.
     matrix : str
         Text of the matrix file.
     environments : mapping
@@ -56,6 +59,8 @@ class RunFacts:
     """
 
     name: str
+    title: str = ""
+    description: str = ""
     matrix: str = ""
     environments: dict[str, Any] | None = None
     trainings: tuple[Training, ...] = ()
@@ -75,9 +80,17 @@ class RunFacts:
 def read_facts(run_dir: Path) -> RunFacts:
     """Read what a run folder has besides its tables."""
     matrix, environments = run_dir / "matrix.toml", run_dir / "tables" / "environments.json"
+    text = matrix.read_text(encoding="utf-8") if matrix.is_file() else ""
+    try:
+        said = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        # A matrix that was edited by hand: it is still shown.
+        said = {}
     return RunFacts(
         name=run_dir.name or run_dir.resolve().name,
-        matrix=matrix.read_text(encoding="utf-8") if matrix.is_file() else "",
+        title=str(said.get("title", "")),
+        description=" ".join(str(said.get("description", "")).split()),
+        matrix=text,
         environments=json.loads(environments.read_text(encoding="utf-8")) if environments.is_file() else None,
         trainings=tuple(_trainings(read_training_curves(run_dir))),
         trajectories=read_trajectories(run_dir),

@@ -10,7 +10,7 @@ from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.work_precision import COSTS, ERRORS, WorkPrecisionSet
 from attns_harness.reports.legend import place_legend
 from attns_harness.reports.selection import named, short_labels
-from attns_harness.reports.style import RC, Look, plain
+from attns_harness.reports.style import RC, SOFT, Look, plain, tick
 from attns_harness.reports.text import visible
 
 _ZERO = 1e-17
@@ -51,7 +51,7 @@ def work_precision_figure(
             _draw_curve(axes, curves[name], looks[name], left, labels[name])
         if any((c.failures[COSTS[cost][0]] > 0).any() for c in curves.values()):
             axes.text(1.0, 1.01, "no error: diverged or failed", transform=axes.transAxes, ha="right", va="bottom",
-                      fontsize="x-small", color="#666666")  # fmt: skip
+                      fontsize="x-small", color=SOFT)  # fmt: skip
         for name in series:
             _draw_failures(axes, curves[name].failures, COSTS[cost][0], looks[name], name)
         uncertainty = points.table.loc[points.table["problem"] == problem, "reference_uncertainty"].max()
@@ -72,7 +72,7 @@ def _logarithmic(axes: Any, *which: str) -> None:
     for name in which:
         getattr(axes, f"set_{name}scale")("log")
         axis = getattr(axes, f"{name}axis")
-        axis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
         axis.set_minor_formatter(NullFormatter())
 
 
@@ -84,10 +84,6 @@ def _label_short_axes(axes: Any, *which: str) -> None:
         low, high = getattr(axes, f"get_{name}lim")()
         if high / low < 50:
             getattr(axes, f"{name}axis").set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
-
-
-def _tick(value: float) -> str:
-    return f"{value:g}" if 0.01 <= value < 10000 else f"{value:.0e}"
 
 
 def _draw_curve(axes: Any, curve: Any, look: Look, left: float, label: str) -> None:
@@ -140,7 +136,7 @@ def _draw_uncertainty(axes: Any, uncertainty: float, left: float, any_error: boo
     low = min(low, left, uncertainty / 3)
     axes.axvspan(low, uncertainty, color="#bbbbbb", alpha=0.5, linewidth=0, zorder=0)
     axes.text(uncertainty, 0.01, " reference uncertain", transform=axes.get_xaxis_transform(), rotation=90,
-              fontsize="x-small", color="#666666", ha="right", va="bottom")  # fmt: skip
+              fontsize="x-small", color=SOFT, ha="right", va="bottom")  # fmt: skip
     axes.set_xlim(low, high)
 
 
@@ -150,7 +146,8 @@ def explosion_figure(rates: Frame, problem: str, looks: Mapping[str, Look]) -> A
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+        figure: Any = Figure(figsize=(6.4, 3.2), layout="constrained")
+        figure.hover = {}
         axes = figure.add_subplot()
         _logarithmic(axes, "x")
         if rates["control"].nunique() == 1:
@@ -162,6 +159,10 @@ def explosion_figure(rates: Frame, problem: str, looks: Mapping[str, Look]) -> A
             axes.errorbar(rows["control"], rows["rate"], yerr=[b.fillna(0) for b in bars], color=look.colour,
                           marker=look.marker, linestyle="--" if look.dashed else "-", label=plain(name), capsize=2,
                           gid=f"curve:{visible(name)}")  # fmt: skip
+            figure.hover[f"curve:{visible(name)}"] = [
+                f"{name}: {r:.3g} diverge ({low:.2g} to {high:.2g}) at step or tolerance {h:g}"
+                for r, low, high, h in zip(rows["rate"], rows["low"], rows["high"], rows["control"], strict=True)
+            ]
         axes.set_ylim(-0.03, 1.03)
         _label_short_axes(axes, "x")
         axes.set_xlabel("step or tolerance")
@@ -177,16 +178,20 @@ def training_figure(trainings: Sequence[Any], equation: str, looks: Mapping[str,
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        figure: Any = Figure(figsize=(6.4, 3.4), layout="constrained")
+        figure.hover = {}
         axes = figure.add_subplot()
         _logarithmic(axes, "y")
-        named: set[str] = set()
         for training in trainings:
             look = looks[training.series]
-            label = None if training.series in named else plain(training.series)
-            named.add(training.series)
-            axes.plot(training.seconds, training.losses, color=look.colour, alpha=0.7, linewidth=1.0, label=label,
-                      marker="x" if training.gated else "", gid=f"curve:{visible(training.series)}")  # fmt: skip
+            marker = "x" if training.gated else look.marker
+            axes.plot(training.seconds, training.losses, color=look.colour, marker=marker, markersize=4,
+                      markerfacecolor="white", linewidth=1.0, label=plain(training.series),
+                      gid=f"curve:{visible(training.series)}")  # fmt: skip
+            figure.hover[f"curve:{visible(training.series)}"] = [
+                f"{training.series}: {loss:.3g} after {seconds:.3g} s"
+                for seconds, loss in zip(training.seconds, training.losses, strict=True)
+            ]
         _label_short_axes(axes, "y")
         axes.set_xlabel("seconds of training")
         axes.set_ylabel("held-out error / bare method's")
@@ -201,7 +206,8 @@ def profile_figure(profile: Frame, looks: Mapping[str, Look]) -> Any:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+        figure: Any = Figure(figsize=(6.4, 3.4), layout="constrained")
+        figure.hover = {}
         axes = figure.add_subplot()
         _logarithmic(axes, "x")
         factors = [float(c) for c in profile.columns if c != "solved"]
@@ -210,6 +216,10 @@ def profile_figure(profile: Frame, looks: Mapping[str, Look]) -> Any:
             axes.plot(factors, profile.loc[name].drop("solved"), color=look.colour, marker=look.marker,
                       linestyle="--" if look.dashed else "-", markerfacecolor="white" if look.dashed else look.colour,
                       label=plain(name), drawstyle="steps-post", gid=f"curve:{visible(name)}")  # fmt: skip
+            figure.hover[f"curve:{visible(name)}"] = [
+                f"{name}: {share:.0%} within a factor of {factor:g}"
+                for factor, share in zip(factors, profile.loc[name].drop("solved"), strict=True)
+            ]
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlabel("factor of the cheapest")
         axes.set_ylabel("share solved")

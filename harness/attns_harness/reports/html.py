@@ -2,18 +2,23 @@
 
 import re
 import xml.etree.ElementTree as ET
-from functools import cache
+from collections import deque
+from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from attns_harness.analysis.frames import Frame, pd
-from attns_harness.reports.document import Document, Figure, Table
+from attns_harness.reports.document import Document, Figure
 from attns_harness.reports.figures import render
-from attns_harness.reports.text import number
+from attns_harness.reports.headings import Entry, displayed
+from attns_harness.reports.style import GRID, INK, PAPER, SOFT
+from attns_harness.reports.text import Interval, number
 
 MOST_ROWS = 100
 """A page shows this many rows of a table."""
+_LONG_NUMBER = re.compile(r"(\d+\.\d\d)\d+")
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
 _SVG = "http://www.w3.org/2000/svg"
 _MATHML = "http://www.w3.org/1998/Math/MathML"
 _MATHML_TAGS = """
@@ -51,19 +56,11 @@ def render_html(document: Document) -> str:
         script=Markup(asset("report.js")),
         figure_svg=figure_markup,
         formula_mathml=formula_markup,
-        table_rows=table_rows,
-        most_rows=MOST_ROWS,
+        displayed=partial(displayed, most=MOST_ROWS),
+        number=number,
+        sortable=sortable,
+        classes=_classes,
     )
-
-
-def table_rows(table: Table) -> list[list[tuple[str, str, bool]]]:
-    """Cells as (text, value to sort by, whether it is the best of its column)."""
-    best = {c: _best(table.frame[c], how) for c, how in table.best.items() if c in table.frame}
-    rows = []
-    for row in table.cut(MOST_ROWS)[0].itertuples(index=False):
-        cells = zip(table.frame.columns, row, strict=True)
-        rows.append([(number(v), sortable(v), name in best and v == best[name]) for name, v in cells])
-    return rows
 
 
 def figure_svg(figure: Figure) -> str:
@@ -85,6 +82,7 @@ def figure_svg(figure: Figure) -> str:
     root.attrib.pop("height", None)
     _name_series(root, getattr(drawn, "hover", {}))
     _unique_ids(root, figure.name)
+    _plain_attributes(root)
     return ET.tostring(root, encoding="unicode")
 
 
@@ -130,22 +128,53 @@ def asset(name: str) -> str:
     return files("attns_harness.reports").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _name_series(root: Any, texts: dict[str, list[str]]) -> None:
-    """Turn the groups that figures named ``curve:NAME`` into ``data-series``, with titles for hovering."""
+def _classes(entry: Entry, text: str) -> Any:
+    """The class attribute of a cell; most have none, which keeps pages small."""
+    from markupsafe import Markup
+
+    names = [n for n, holds in (("number", entry.numeric), ("best", entry.best)) if holds]
+    if not entry.numeric:
+        names += ["short"] if len(text) < 24 else ["long"] if " " in text else []
+    return Markup(f' class="{" ".join(names)}"') if names else ""
+
+
+def _name_series(root: Any, texts: Mapping[str, Sequence[str]]) -> None:
+    """Turn the groups that figures named ``curve:NAME`` into ``data-series``, with values for hovering.
+
+    A curve that several panels of a figure show takes its texts in the order of the panels.
+    """
+    queues = {gid: deque(shown) for gid, shown in texts.items()}
     for element in root.iter():
         gid = element.get("id", "")
         kind, _, name = gid.partition(":")
         if kind in ("curve", "failed", "spread") and name:
             element.attrib.pop("id")
             element.set("data-series", name)
-            hover = ET.Element(f"{{{_SVG}}}title")
-            hover.text = f"{name}: no result" if kind == "failed" else name
-            element.insert(0, hover)
             markers = list(element.iter(f"{{{_SVG}}}use"))
-            shown = texts.get(gid, [])
-            if len(markers) == len(shown):
-                for marker, text in zip(markers, shown, strict=True):
-                    ET.SubElement(marker, f"{{{_SVG}}}title").text = text
+            queue = queues.get(gid, deque())
+            if kind == "failed":
+                for marker in markers:
+                    marker.set("data-value", f"{name}: no result")
+            elif len(markers) <= len(queue):
+                for marker in markers:
+                    marker.set("data-value", queue.popleft())
+
+
+def _plain_attributes(root: Any) -> None:
+    """Coordinates to a hundredth of a point, and colours that follow the page's own."""
+    themed = {
+        INK: "currentColor",
+        "#000000": "currentColor",
+        SOFT: "var(--soft)",
+        GRID: "var(--line)",
+        PAPER: "var(--bg)",
+    }
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            if key in ("d", "x", "y", "transform", "points"):
+                element.set(key, _LONG_NUMBER.sub(r"\1", value))
+            elif key == "style":
+                element.set(key, _COLOUR.sub(lambda found: themed.get(found[0], found[0]), value))
 
 
 def _unique_ids(root: Any, prefix: str) -> None:
@@ -161,11 +190,8 @@ def _unique_ids(root: Any, prefix: str) -> None:
                 element.set(key, re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", value))
 
 
-def _best(column: Frame, how: str) -> float:
-    values = pd.to_numeric(column, errors="coerce")
-    return float(values.min() if how == "min" else values.max())
-
-
 def sortable(value: Any) -> str:
     """What the page's script sorts a cell by."""
+    if isinstance(value, Interval):
+        return repr(float(value.low))
     return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

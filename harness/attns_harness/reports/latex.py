@@ -1,14 +1,16 @@
 """LaTeX: booktabs tables and PDF figures in a document that plain pdflatex compiles, and BibTeX."""
 
+import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from attns_harness.analysis.frames import Frame, pd
 from attns_harness.reports.document import Document, Section, Table
 from attns_harness.reports.figures import render
-from attns_harness.reports.text import number, visible
+from attns_harness.reports.headings import displayed
+from attns_harness.reports.text import Interval, number, visible
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -26,7 +28,9 @@ _SPECIAL = {
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
 }
-_ROWS = 60
+_ROWS = 25
+"""Rows of a table in print; all of them are in the CSV beside."""
+_POWER = re.compile(r"(-?[\d.]+)e([+-]\d+)")
 _FORBIDDEN = (
     "\\input",
     "\\include",
@@ -45,6 +49,7 @@ _FORBIDDEN = (
 _PREAMBLE = r"""\documentclass[10pt]{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
 \usepackage[margin=2cm]{geometry}
 \usepackage{amsmath,booktabs,graphicx}
 \setlength{\parindent}{0pt}
@@ -69,18 +74,24 @@ def escape(text: object) -> str:
 
 def latex_table(table: Table) -> str:
     """A booktabs ``tabular``; the best value of a column in bold, missing values as a dash."""
-    frame, _ = table.cut(_ROWS)
-    right = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame.columns]
-    best = {c: _best(frame[c], how) for c, how in table.best.items() if c in frame}
-    lines = [r"\begin{tabular}{" + "".join("r" if r else "l" for r in right) + "}", r"\toprule"]
-    lines += [" & ".join(escape(c) for c in frame.columns) + r" \\", r"\midrule"]
-    for row in frame.itertuples(index=False):
-        cells = []
-        for name, value in zip(frame.columns, row, strict=True):
-            text = escape(_cut(number(value))) or "--"
-            cells.append(rf"\textbf{{{text}}}" if name in best and value == best[name] else text)
-        lines.append(" & ".join(cells) + r" \\")
+    shown = displayed(table, _ROWS)
+    lines = [r"\begin{tabular}{" + "".join("r" if n else "l" for n in shown.numeric) + "}", r"\toprule"]
+    lines += [" & ".join(escape(h) for h in shown.headings) + r" \\", r"\midrule"]
+    for row in shown.rows:
+        cells = [_cell(e.value) for e in row]
+        lines.append(" & ".join(rf"\textbf{{{c}}}" if e.best else c for e, c in zip(row, cells, strict=True)) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def _cell(value: object) -> str:
+    """A value as LaTeX: numbers with a power of ten, missing ones as a dash."""
+    if isinstance(value, Interval):
+        return f"[{_cell(value.low)}, {_cell(value.high)}]"
+    text = _cut(number(value))
+    found = _POWER.fullmatch(text) if isinstance(value, float | np.floating) else None
+    if found is not None:
+        return rf"${found[1]}\!\times\!10^{{{int(found[2])}}}$"
+    return {"inf": r"$\infty$", "-inf": r"$-\infty$"}.get(text) or escape(text) or "--"
 
 
 def write_latex(document: Document, out: Path) -> list[Path]:
@@ -88,7 +99,7 @@ def write_latex(document: Document, out: Path) -> list[Path]:
     folder = out / "latex"
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    body = [rf"\section*{{{escape(document.title)}}}", *(escape(line) + "\n" for line in document.lead)]
+    body = [rf"\section*{{{escape(document.title)}}}", escape(document.description) + "\n", *_items(document.lead)]
     for section in document.sections:
         body += _section(section, folder, written)
     bib = folder / "references.bib"
@@ -100,17 +111,29 @@ def write_latex(document: Document, out: Path) -> list[Path]:
     return [*written, bib, path]
 
 
+def _items(lines: Sequence[str]) -> list[str]:
+    if not lines:
+        return []
+    return [r"\begin{itemize}", *(rf"\item {escape(line)}" for line in lines), r"\end{itemize}"]
+
+
 def _section(section: Section, folder: Path, written: list[Path]) -> list[str]:
     parts = [rf"\section*{{{escape(section.title)}}}", *(escape(line) + "\n" for line in section.text)]
     if section.formula and any(command in row for row in section.formula for command in _FORBIDDEN):
         parts += [escape(row) + "\n" for row in section.formula]
     elif section.formula:
         parts.append("\\begin{align*}\n" + " \\\\\n".join(section.formula) + "\n\\end{align*}")
+    parts += _items(section.findings)
     for figure in section.figures:
         path = folder / f"{figure.name}.pdf"
         path.write_bytes(render(figure.draw(), "pdf"))
         written.append(path)
-        parts.append(rf"\includegraphics[width=0.8\linewidth]{{{{{path.stem}}}.pdf}}" + "\n\n" + escape(figure.caption))
+        parts += [
+            r"\begin{center}",
+            rf"\includegraphics[width=0.8\linewidth,height=0.7\textheight,keepaspectratio]{{{{{path.stem}}}.pdf}}\\",
+            rf"{{\small {escape(figure.caption)}}}",
+            r"\end{center}",
+        ]
     for table in section.tables:
         path = folder / f"{section.name}-{table.name}.tex"
         path.write_text(latex_table(table) + "\n", encoding="utf-8")
@@ -119,11 +142,6 @@ def _section(section: Section, folder: Path, written: list[Path]) -> list[str]:
         parts += [rf"\resizebox{{\ifdim\width>\linewidth\linewidth\else\width\fi}}{{!}}{{\input{{{path.name}}}}}"]
         parts.append(escape(table.cut(_ROWS)[1]))
     return [p + "\n" for p in parts]
-
-
-def _best(column: Frame, how: str) -> float:
-    values = pd.to_numeric(column, errors="coerce")
-    return float(values.min() if how == "min" else values.max()) if values.notna().any() else np.nan
 
 
 def _cut(text: str) -> str:

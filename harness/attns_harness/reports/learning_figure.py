@@ -7,7 +7,7 @@ import numpy as np
 from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.learning import STRONG
 from attns_harness.reports.legend import place_legend
-from attns_harness.reports.style import RC, looks, plain
+from attns_harness.reports.style import RC, SOFT, looks, plain, tick
 from attns_harness.reports.text import visible
 
 LABELS = {"rollout_mse": "rollout MSE", "exploded": "exploded share"}
@@ -60,13 +60,19 @@ def _panel(axes: Any, rows: Frame, method: str, what: str, drawn: dict[str, Any]
             marker=look.marker, markersize=5, markerfacecolor="none", elinewidth=0.6, capsize=1.5, label=plain(name),
             gid=f"curve:{visible(name)}",
         )  # fmt: skip
+        axes.figure.hover.setdefault(f"curve:{visible(name)}", []).extend(
+            f"{name} on {method}, {n:g} trajectories: {value:.3g} ({lower:.2g} to {upper:.2g})"
+            for n, value, lower, upper in zip(
+                curve["train_trajectories"], curve[what], curve[low], curve[high], strict=True
+            )
+        )
     bare = mine.loc[mine["corrector"] == "none", what]
     if len(bare):
-        axes.axhline(bare.iloc[0], color="#444444", linewidth=1.4, linestyle="--", label="bare method",
+        axes.axhline(bare.iloc[0], color=SOFT, linewidth=1.4, linestyle="--", label="bare method",
                      gid="curve:bare method")  # fmt: skip
     strong = rows.loc[(rows["method"] == STRONG) & (rows["corrector"] == "none"), what]
     if len(strong) and method != STRONG:
-        axes.axhline(strong.iloc[0], color="#444444", linewidth=1.4, linestyle=":", label=STRONG.upper(),
+        axes.axhline(strong.iloc[0], color=SOFT, linewidth=1.4, linestyle=":", label=STRONG.upper(),
                      gid=f"curve:{STRONG.upper()}")  # fmt: skip
     axes.set_title(plain(method), loc="left", fontsize="medium")
 
@@ -82,7 +88,7 @@ def _scale(axes: Any, rows: Frame, what: str) -> None:
         axes.set_ylim(-0.03, 1.03)
         return
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
     axes.yaxis.set_minor_formatter(NullFormatter())
     values = rows[what][rows[what] > 0]
     reach = (rows["low"].fillna(rows[what]).min(), rows["high"].fillna(rows[what]).max())

@@ -1,11 +1,11 @@
-"""Markdown: short enough for a pull request, with one figure per problem."""
+"""Markdown: short enough for a pull request, with few figures per problem."""
 
 import re
 from pathlib import Path
 
-from attns_harness.analysis.frames import pd
 from attns_harness.reports.document import Document, Section, Table
 from attns_harness.reports.figures import render
+from attns_harness.reports.headings import displayed
 from attns_harness.reports.text import number, visible
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
@@ -20,20 +20,21 @@ def escape(text: object) -> str:
 
 def markdown_table(table: Table) -> str:
     """A pipe table; text is escaped, numbers are rounded, missing values are empty."""
-    frame, more = table.cut(MOST_ROWS)
-    lines = ["| " + " | ".join(escape(c) for c in frame.columns) + " |"]
-    right = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame.columns]
-    lines.append("|" + "|".join("---:" if r else "---" for r in right) + "|")
-    for row in frame.itertuples(index=False):
-        lines.append("| " + " | ".join(escape(number(v)) for v in row) + " |")
-    if more:
-        lines += ["", escape(more)]
+    shown = displayed(table, MOST_ROWS)
+    lines = ["| " + " | ".join(escape(h) for h in shown.headings) + " |"]
+    lines.append("|" + "|".join("---:" if n else "---" for n in shown.numeric) + "|")
+    for row in shown.rows:
+        texts = (escape(number(e.value)) for e in row)
+        lines.append("| " + " | ".join(f"**{t}**" if e.best else t for e, t in zip(row, texts, strict=True)) + " |")
+    if shown.more:
+        lines += ["", escape(shown.more)]
     return "\n".join(lines)
 
 
 def write_markdown(document: Document, out: Path) -> list[Path]:
-    """``report.md`` and a PNG per problem."""
-    parts = [f"# {escape(document.title)}", "\n".join(f"- {escape(line)}" for line in document.lead)]
+    """``report.md`` and PNG figures."""
+    parts = [f"# {escape(document.title)}", *([escape(document.description)] if document.description else [])]
+    parts += ["\n".join(f"- {escape(line)}" for line in document.lead)]
     written: list[Path] = []
     for section in document.sections:
         if section.short:
@@ -45,7 +46,11 @@ def write_markdown(document: Document, out: Path) -> list[Path]:
 
 def _section(section: Section, out: Path, written: list[Path]) -> list[str]:
     parts = [f"## {escape(section.title)}"]
-    for figure in section.figures[:1]:
+    if section.findings:
+        parts.append("\n".join(f"- {escape(line)}" for line in section.findings))
+    for figure in section.figures:
+        if not figure.short:
+            continue
         image = out / f"{figure.name}.png"
         image.write_bytes(render(figure.draw(), "png"))
         written.append(image)

@@ -14,13 +14,23 @@ from attns_harness.reports.text import visible
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C7A00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "h", "p")
 
+INK, SOFT, GRID, PAPER = "#1b1f23", "#57606a", "#dddddd", "#ffffff"
+"""Text and axes, remarks, grid lines, background: a page in dark mode gives these its own colours."""
+
 RC: Any = {
     "font.size": 9.0,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.titlesize": 9.5,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": "#dddddd",
+    "grid.color": GRID,
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.4,
@@ -31,6 +41,18 @@ RC: Any = {
     "pdf.fonttype": 42,
     "text.usetex": False,
 }
+
+
+def tick(value: float) -> str:
+    """A tick of a logarithmic axis: plain near 1, a power of ten elsewhere."""
+    if 0.01 <= value < 10000:
+        return f"{value:g}"
+    mantissa, _, exponent = f"{value:.0e}".partition("e")
+    power = f"10{str(int(exponent)).translate(_RAISED)}"
+    return power if mantissa == "1" else f"{mantissa}·{power}"
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plain(text: object) -> str:

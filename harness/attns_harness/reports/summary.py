@@ -1,6 +1,7 @@
 """The summary table of a problem: one row per series, at its finest step."""
 
 from attns_harness.analysis.frames import Frame, pd
+from attns_harness.analysis.intervals import geometric_interval
 
 
 def states(table: Frame) -> dict[str, int]:
@@ -22,7 +23,8 @@ def summary(rows: Frame, error: str) -> Frame:
     for name, group in rows.groupby("series"):
         usable = group[group["ok"] & group[error].notna()]
         entry: dict[str, object] = {"solver": name, "cells": len(group), "not ok": int((~group["ok"]).sum())}
-        entry |= {"diverged": group["diverged_fraction"].mean(), "best error": None, "at": ""}
+        entry |= {"diverged": group["diverged_fraction"].mean(), "best error": None}
+        entry |= {"low": None, "high": None, "at": ""}
         entry |= {"rhs evaluations": None, "operations": None, "time per trajectory (s)": None}
         if len(usable):
             with np.errstate(divide="ignore"):
@@ -30,7 +32,9 @@ def summary(rows: Frame, error: str) -> Frame:
             mean = logs.groupby("control")["_log"].mean()
             best = usable[usable["control"] == mean.idxmin()] if mean.notna().any() else usable
             kind = "rtol" if best["adaptive"].any() else "dt"
-            entry |= {"best error": float(np.exp(mean.min())), "at": f"{kind}={best['control'].iloc[0]:g}"}
+            interval = geometric_interval(best.loc[best[error] > 0, error].tolist() or [float("nan")])
+            entry |= {"best error": float(np.exp(mean.min())), "low": interval.low, "high": interval.high}
+            entry |= {"at": f"{kind}={best['control'].iloc[0]:g}"}
             entry |= {
                 "rhs evaluations": best["nfe"].mean(),
                 "operations": best["operations"].mean(),
@@ -39,7 +43,7 @@ def summary(rows: Frame, error: str) -> Frame:
         found.append(entry)
     found.sort(key=lambda e: (e["best error"] is None, e["best error"] or 0.0, str(e["solver"])))
     table = pd.DataFrame(found)
-    numeric = ("diverged", "best error", "rhs evaluations", "operations", "time per trajectory (s)")
+    numeric = ("diverged", "best error", "low", "high", "rhs evaluations", "operations", "time per trajectory (s)")
     for column in numeric:
         if column in table:
             table[column] = pd.to_numeric(table[column])

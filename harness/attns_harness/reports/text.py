@@ -2,8 +2,19 @@
 
 import re
 import unicodedata
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An interval as one value of a table."""
+
+    low: float
+    high: float
 
 
 def number(value: object) -> str:
@@ -13,7 +24,9 @@ def number(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return f"{value:.3g}"
+        return f"{float(f'{value:.3g}'):.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    if isinstance(value, Interval):
+        return f"{number(value.low)} to {number(value.high)}"
     return visible(value)
 
 

@@ -51,7 +51,7 @@ def write_report(
     registry : Registry, optional
         Default: everything installed.
     title : str
-        Default: the folder's name.
+        Default: the matrix's title, or the folder's name.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def write_report(
     facts = read_facts(run_dir)
     table = read_results(run_dir)
     out.mkdir(parents=True, exist_ok=True)
-    study = Study(prepare(table), title or facts.name, registry, facts.regimes)
+    study = Study(prepare(table), title or facts.title or facts.name, registry, facts.regimes)
     content: Document | None = None
     written: list[Path] = []
     for name in formats:
