@@ -1,5 +1,6 @@
 """Where something comes from: a citation that reports and catalogues can print and export."""
 
+import re
 from dataclasses import dataclass
 from typing import final
 
@@ -33,14 +34,31 @@ class Citation:
         return f"{self.authors} ({self.year}). {self.title}. {self.where}.{tail}"
 
     def bibtex(self) -> str:
-        """A BibTeX entry; ``@misc`` because the venue is kept as one string."""
+        """A BibTeX entry; ``@misc`` because the venue is kept as one string. Text in it is only text."""
+        people = re.sub(r"\s*,?\s+and\s+|\s*,\s+", " and ", self.authors.strip())
+        people = re.sub(r"\s+et al\.?$", " and others", people)
         fields = {
-            "author": self.authors,
-            "title": "{" + self.title + "}",
-            "howpublished": self.where,
+            "author": _escaped(people),
+            "title": "{" + _escaped(self.title) + "}",
+            "howpublished": _escaped(self.where),
             "year": str(self.year),
-            "doi": self.doi,
-            "url": self.url,
+            "doi": _escaped(self.doi),
+            "url": _escaped(self.url),
         }
         lines = ",\n".join(f"  {k} = {{{v}}}" for k, v in fields.items() if v)
-        return f"@misc{{{self.key},\n{lines}\n}}"
+        return f"@misc{{{re.sub(r'[^A-Za-z0-9:._-]+', '', self.key) or 'unnamed'},\n{lines}\n}}"
+
+
+_SPECIAL = {
+    "\\": r"\textbackslash ",
+    "{": r"\textbraceleft ",
+    "}": r"\textbraceright ",
+    "~": r"\textasciitilde ",
+    "^": r"\textasciicircum ",
+    **{c: "\\" + c for c in "$&#%_"},
+}
+"""Commands without braces: BibTeX counts braces, escaped ones too."""
+
+
+def _escaped(text: str) -> str:
+    return "".join(_SPECIAL.get(c, c) for c in " ".join(text.split()))

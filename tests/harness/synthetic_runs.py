@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,3 +88,50 @@ def table(
                             row[f"error_{norm}{kind}"] = None if exploded else factor * error
                     rows.append(row)
     return pd.DataFrame(rows)
+
+
+def trajectories(table: pd.DataFrame) -> pd.DataFrame:
+    """Kept trajectories of every problem of a prepared table: a circle, and solvers that leave it."""
+    from attns_harness.trajectories import chosen_cells
+
+    t = np.linspace(0, 10, 60)
+    parts = []
+    for row in chosen_cells(table).itertuples():
+        for index, (name, exact) in enumerate((("q", np.cos(t)), ("p", -np.sin(t)))):
+            u = exact * (1 + 0.02 * t)
+            if row.role == "diverged":
+                u = np.where(t < 5, u, np.nan)
+            parts.append(
+                pd.DataFrame({"t": t, "component_index": index, "component": name, "u": u, "reference": exact}).assign(
+                    problem=row.problem, role=row.role, cell_id=row.cell_id, series=row.series, control=row.control,
+                    seed=row.seed, error_l2_scaled=row.error_l2_scaled, trajectory=0,
+                )
+            )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def training_curves(equation: str) -> pd.DataFrame:
+    """Two falling training curves."""
+    parts = [
+        pd.DataFrame({"seconds": [0.1, 0.2, 0.4], "training_loss": [0.5, 0.2, 0.1], "held_out_loss": loss}).assign(
+            weights_id=name, equation=equation, method="rk4", corrector=name, recipe="adam", train_trajectories=20,
+            noise=0.0, seed=0, gated=False,
+        )
+        for name, loss in (("attns", [0.6, 0.3, 0.2]), ("linear", [0.9, 0.8, 0.8]))
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
+def run_folder(path: Path, **options: Any) -> Path:
+    """A run folder with everything that reports read, as a published run has it."""
+    from attns_harness.analysis import prepare
+
+    (path / "tables").mkdir(parents=True)
+    rows = table(**options)
+    rows.to_parquet(path / "tables" / "results.parquet")
+    trajectories(prepare(rows)).to_parquet(path / "tables" / "trajectories.parquet")
+    training_curves(str(rows["equation"].iloc[0])).to_parquet(path / "tables" / "training.parquet")
+    (path / "matrix.toml").write_text(
+        'name = "synthetic"\ntitle = "Synthetic solvers"\ndescription = "Known errors and costs."\n', encoding="utf-8"
+    )
+    return path

@@ -1,5 +1,6 @@
 """Figures of a run, as matplotlib figures without global state."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
@@ -233,6 +234,8 @@ def render(figure: Any, kind: str) -> bytes:
 
     stamps = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
     buffer = BytesIO()
-    with mpl.rc_context(RC):
+    with mpl.rc_context(RC), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes; the tables have it in full.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(buffer, format=kind, metadata=stamps[kind], dpi=130)
     return buffer.getvalue()

@@ -103,12 +103,21 @@ def write_latex(document: Document, out: Path) -> list[Path]:
     for section in document.sections:
         body += _section(section, folder, written)
     bib = folder / "references.bib"
-    bib.write_text("\n\n".join(c.bibtex() for c in document.bibliography) + "\n", encoding="utf-8")
+    bib.write_text("\n\n".join(_settable(c.bibtex()) for c in document.bibliography) + "\n", encoding="utf-8")
     if document.bibliography:
         body += [r"\nocite{*}", r"\bibliographystyle{plain}", r"\bibliography{references}"]
     path = folder / "report.tex"
     path.write_text(_PREAMBLE + "\n".join(body) + "\n\\end{document}\n", encoding="utf-8")
     return [*written, bib, path]
+
+
+def _settable(text: str) -> str:
+    """Letters of the Latin alphabets stay (plain pdflatex knows them); others become ASCII or a question mark."""
+    return "\n".join(
+        "".join(c if ord(c) < 0x180 else unicodedata.normalize("NFKD", c).encode("ascii", "ignore").decode() or "?"
+                for c in visible(line))
+        for line in text.splitlines()
+    )  # fmt: skip
 
 
 def _items(lines: Sequence[str]) -> list[str]:

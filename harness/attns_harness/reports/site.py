@@ -1,6 +1,5 @@
 """A static site over many runs: plain files, no server; every number leads to its row and command."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.ranking import costs_at_errors
 from attns_harness.analysis.study import Study
 from attns_harness.analysis.table import prepare
+from attns_harness.reports.content import bibliography
 from attns_harness.reports.facts import RunFacts, read_facts
+from attns_harness.reports.feed import write_feed
 from attns_harness.reports.page import Link, Page, PageTable, render_page, row
 from attns_harness.reports.summary import states
 from attns_harness.reports.text import file_name
@@ -74,9 +75,10 @@ def publish(
             written.append(_write(site / folder / f"{file_name(name)}.html", page(name, rows, registry)))
     written.append(_write(site / "leaderboard.html", _leaderboard(runs, registry)))
     written.append(_write(site / "index.html", _index(runs, everything)))
-    feed = site / "feed.json"
-    feed.write_text(json.dumps(_feed(runs), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return [*written, feed]
+    written.append(_references(site / "references.bib", runs))
+    written.append(write_feed(site / "feed.json", [(r.slug, r.facts.title or r.facts.name, r.study) for r in runs]))
+    _forget_others(site, written)
+    return written
 
 
 def _read(run_dir: Path, registry: Any) -> PublishedRun:
@@ -98,7 +100,7 @@ def _nav(up: str) -> tuple[Link, ...]:
 
 def _index(runs: Sequence[PublishedRun], everything: Frame) -> Page:
     listed = [
-        row([Link(r.facts.name, f"runs/{r.slug}/report.html"), len(r.study.table),
+        row([Link(r.facts.title or r.facts.name, f"runs/{r.slug}/report.html"), len(r.study.table),
              ", ".join(f"{n} {s}" for s, n in states(r.study.table).items()), " ".join(verdicts(r.study)[1:4])])
         for r in runs
     ]  # fmt: skip
@@ -114,7 +116,8 @@ def _index(runs: Sequence[PublishedRun], everything: Frame) -> Page:
             PageTable(name=f"{kind}s", caption=f"{kind.capitalize()}s", columns=(kind, "cells", "ok", "runs"),
                       rows=tuple(rows))
         )  # fmt: skip
-    return Page(title="AttNS results", nav=_nav(""), tables=tuple(tables), feed="feed.json")
+    nav = (*_nav(""), Link("Changes (JSON feed)", "feed.json"), Link("Sources (BibTeX)", "references.bib"))
+    return Page(title="AttNS results", nav=nav, tables=tuple(tables), feed="feed.json")
 
 
 def _rows_page(run: PublishedRun) -> Page:
@@ -123,7 +126,7 @@ def _rows_page(run: PublishedRun) -> Page:
         row([getattr(r, name) for name in ROWS], anchor=f"c-{file_name(r.cell_id)}") for r in table.itertuples()
     )
     return Page(
-        title=f"Rows of {run.facts.name}", nav=(Link("Report", "report.html"), *_nav("../../")),
+        title=f"Rows of {run.facts.title or run.facts.name}", nav=(Link("Report", "report.html"), *_nav("../../")),
         text=("All of it comes from:", *run.facts.commands),
         tables=(PageTable(name="rows", caption="Every cell", columns=tuple(ROWS), rows=rows),),
     )  # fmt: skip
@@ -192,7 +195,7 @@ def _leaderboard(runs: Sequence[PublishedRun], registry: Any) -> Page:
             near = mine[mine[run.study.error] <= level].sort_values(run.study.error, ascending=False).head(1)
             place = f"runs/{run.slug}/rows.html" + (f"#c-{file_name(near['cell_id'].iloc[0])}" if len(near) else "")
             line = row([problem, f"{level:.0e}", winner, Link(f"{costs[winner]:.3g}", place), run.study.cost,
-                        Link(run.facts.name, f"runs/{run.slug}/report.html")])  # fmt: skip
+                        Link(run.facts.title or run.facts.name, f"runs/{run.slug}/report.html")])  # fmt: skip
             for regime in _regimes(mine["equation"].iloc[0] if len(mine) else "", registry):
                 regimes.setdefault(regime, []).append(line)
     columns = ("problem", "error at most", "cheapest", "cost per trajectory", "cost in", "run")
@@ -213,17 +216,20 @@ def _regimes(equation: str, registry: Any) -> list[str]:
     return sorted(tags - {"paper"}) or ["other"]
 
 
-def _feed(runs: Sequence[PublishedRun]) -> dict[str, Any]:
-    """JSON Feed 1.1: one entry per run; its id changes when its rows do."""
-    items = [
-        {"id": f"{r.slug}-{_digest(r.study.table)}", "url": f"runs/{r.slug}/report.html", "title": r.facts.name,
-         "content_text": " ".join(verdicts(r.study))}
-        for r in runs
-    ]  # fmt: skip
-    return {"version": "https://jsonfeed.org/version/1.1", "title": "AttNS results", "items": items}
+def _references(path: Path, runs: Sequence[PublishedRun]) -> Path:
+    """BibTeX of everything that took part in any run."""
+    found = {citation.key: citation for run in runs for citation in bibliography(run.study)}
+    path.write_text("\n\n".join(found[key].bibtex() for key in sorted(found)) + "\n", encoding="utf-8")
+    return path
 
 
-def _digest(table: Frame) -> str:
-    from attns_core.identity import content_hash
-
-    return content_hash(sorted(table["cell_id"] + table["state"]), 12)
+def _forget_others(site: Path, written: Sequence[Path]) -> None:
+    """Remove what an earlier publication wrote here and this one did not; other files are left alone."""
+    manifest = site / "files.txt"
+    now = sorted({path.relative_to(site).as_posix() for path in written})
+    before = manifest.read_text(encoding="utf-8").splitlines() if manifest.is_file() else []
+    for name in set(before) - set(now):
+        path = site / name
+        if path.resolve().is_relative_to(site.resolve()):
+            path.unlink(missing_ok=True)
+    manifest.write_text("\n".join(now) + "\n", encoding="utf-8")
