@@ -49,3 +49,9 @@ class Solution:
     def finite(self) -> Any:
         """Which trajectories stayed finite at every saved time, shape ``(n,)``, bool."""
         return np.isfinite(self.u).all(axis=(0, 1))
+
+    def _repr_html_(self) -> str:
+        """For notebooks: counters and the first trajectory."""
+        from attns_core.notebook import solution_html
+
+        return solution_html(self)

@@ -141,7 +141,7 @@ def sample(cell: Cell, measured: Measured) -> Report:
     which = int(np.argsort(np.argmax(measured.lost, axis=0) + 1e9 * ~diverged, kind="stable")[0])
     if not diverged.any():
         which = int(np.argsort(size, kind="stable")[(size.size - 1) // 2])
-    components = _components(measured.problem.equation)
+    components = shown_components(measured.problem.equation)
     times: Any = np.unique(np.linspace(0, measured.solution.t.size - 1, MOST_TIMES).round().astype(int))
     u = measured.solution.u[np.ix_(times, components, [which])][..., 0].astype(np.float32)
     # What lies beyond the range of a figure is lost: a picture of 1e30 shows nothing else.
@@ -160,7 +160,7 @@ def sample(cell: Cell, measured: Measured) -> Report:
     return Report(outcome=Outcome(state="ok"), blobs={_BLOB: buffer.getvalue()})
 
 
-def _components(equation: Equation) -> list[int]:
+def shown_components(equation: Equation) -> list[int]:
     """The first component, its velocity where one component is just that, and the next ones; at most three."""
     rng = np.random.default_rng(0)
     states = equation.initial_states(0, 4) + 0.1 * rng.normal(size=(equation.dim, 4))

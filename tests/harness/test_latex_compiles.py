@@ -20,7 +20,8 @@ def compile_report(folder: Path) -> str:
     """Run pdflatex, BibTeX and pdflatex again; returns the last log."""
     latex = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "report.tex"]
     log = ""
-    for command in (latex, ["bibtex", "report"], latex, latex):
+    cites = r"\bibliography{" in (folder / "report.tex").read_text(encoding="utf-8")
+    for command in (latex, *([["bibtex", "report"]] if cites else []), latex, latex):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
         assert done.returncode == 0, done.stdout[-3000:]
         log = done.stdout

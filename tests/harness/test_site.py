@@ -1,6 +1,7 @@
 """The static site: complete, linked, escaped; and its link checker finds what is broken."""
 
 import json
+from pathlib import Path
 
 import pytest
 import synthetic_runs as synthetic
@@ -77,9 +78,34 @@ def test_the_command_checks_and_reports(site):
 
 
 def test_the_report_command_writes_every_format(site, tmp_path):
-    formats = "html,md,csv,parquet"
+    formats = "html,md,csv,parquet,figures"
     arguments = ["report", str(site / "two"), "--format", formats, "--out", str(tmp_path), "--json"]
     done = CliRunner().invoke(cli, arguments, standalone_mode=False)
     assert done.exception is None, done.output
     names = {path.rsplit("/", 1)[1] for path in json.loads(done.output)}
     assert {"report.html", "report.md", "results.csv", "results.parquet", "schema.json"} <= names
+    assert {name.rpartition(".")[2] for name in names if name.startswith("work-precision-")} == {"svg", "pdf", "png"}
+
+
+def test_publishing_again_changes_nothing_and_a_changed_run_is_news(tmp_path):
+    run = run_folder(tmp_path / "one", equations=("henon-heiles",), dts=(0.1, 0.05, 0.025), seeds=(0, 1))
+    public = tmp_path / "public"
+    publish([run], public, registry=REGISTRY)
+
+    def contents():
+        return {p.relative_to(public): p.read_bytes() for p in sorted(public.rglob("*")) if p.is_file()}
+
+    first = contents()
+    assert b"@misc{henon1964" in first[Path("references.bib")]
+    publish([run], public, registry=REGISTRY)
+    assert contents() == first
+    (public / "mine.txt").write_text("kept")
+    table = synthetic.table((synthetic.RK4, synthetic.DOP853), ("kepler",), (0.1, 0.05, 0.025), (0,))
+    table.to_parquet(run / "tables" / "results.parquet")
+    publish([run], public, registry=REGISTRY)
+    items = json.loads((public / "feed.json").read_text())["items"]
+    assert len(items) == 2
+    assert items[0]["content_text"].startswith(f"Changed since {items[1]['date_published']}. 6 cells")
+    assert not (public / "equations" / "henon-heiles.html").exists()
+    assert (public / "equations" / "kepler.html").exists()
+    assert (public / "mine.txt").read_text() == "kept"

@@ -262,11 +262,11 @@ class WorkPrecisionSet:
         return WorkPrecisionSet(table, {k: v for k, v in self.tags.items() if k in solvers})
 
     def _repr_html_(self) -> str:
-        """For notebooks: the geometric means of every curve."""
-        columns = ["problem", "series", "control", "error", "cost", "below_reference"]
-        frames = [self.curve(p, s).means().assign(problem=p, series=s) for p in self.problems for s in self.series(p)]
-        table = pd.concat(frames)[columns] if frames else pd.DataFrame(columns=columns)
-        return table.to_html(index=False, escape=True, float_format="%.3g")
+        """For notebooks: a diagram per problem and the geometric means of every curve."""
+        # The drawing side knows analyses, not the other way round, but for this display.
+        from attns_harness.reports.notebook import work_precision_html
+
+        return work_precision_html(self)
 
 
 def _why(rows: Frame, error: str, cost: str) -> Frame:

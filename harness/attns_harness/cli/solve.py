@@ -92,9 +92,14 @@ def command(
         "time_s": again,
     }
     facts |= {} if trained is None else _use(trained, problem, solver, solution)
-    facts |= _measured(problem, solution, registry) if reference else {}
+    trusted = None
+    if reference:
+        from attns_core.reference import make_reference
+
+        trusted = make_reference(problem)
+        facts |= _measured(problem, solution, trusted, registry)
     if plot is not None:
-        _plot(problem, solution, plot, f"{found.title}: {solver.name}, {control.label()}")
+        _plot(problem, solution, trusted, plot, f"{found.title}: {solver.name}, {control.label()}")
         facts["plot"] = str(plot)
     if as_json:
         print_json(facts)
@@ -156,24 +161,17 @@ def _use(trained: Any, problem: Any, solver: Any, solution: Any) -> dict[str, An
     }
 
 
-def _measured(problem: Any, solution: Any, registry: Any) -> dict[str, Any]:
-    from attns_core.reference import make_reference
+def _measured(problem: Any, solution: Any, reference: Any, registry: Any) -> dict[str, Any]:
     from attns_harness.measure import measure
 
-    outcome = measure(problem, solution, make_reference(problem), registry.all("metric"))
+    outcome = measure(problem, solution, reference, registry.all("metric"))
     return {"state": outcome.state, **outcome.columns}
 
 
-def _plot(problem: Any, solution: Any, path: Path, title: str) -> None:
-    from matplotlib.figure import Figure
+def _plot(problem: Any, solution: Any, reference: Any, path: Path, title: str) -> None:
+    from attns_harness.reports.solution_figure import solution_figure
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    for i, name in enumerate(problem.equation.component_names[:6]):
-        axes.plot(solution.t, solution.u[:, i, 0], label=name)
-    axes.set(xlabel="t", title=title)
-    axes.legend(fontsize="small")
     try:
-        figure.savefig(path)
+        solution_figure(problem, solution, title, reference=reference).savefig(path)
     except (OSError, ValueError) as error:
         raise AttnsError(f"cannot write plot {str(path)!r}: {error}") from None

@@ -50,6 +50,12 @@ class Table:
     frame: Frame
     best: dict[str, str] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        """For notebooks: as in a report."""
+        from attns_harness.reports.notebook import table_html
+
+        return table_html(self)
+
     def cut(self, rows: int) -> tuple[Frame, str]:
         """The first rows, and a sentence on where the others are, empty if there are none."""
         more = len(self.frame) - rows

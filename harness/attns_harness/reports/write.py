@@ -11,6 +11,7 @@ from attns_harness.analysis.table import prepare
 from attns_harness.reports.content import document
 from attns_harness.reports.document import Document
 from attns_harness.reports.facts import RunFacts, read_facts
+from attns_harness.reports.figure_files import write_figures
 from attns_harness.reports.html import write_html
 from attns_harness.reports.latex import write_latex
 from attns_harness.reports.long_tables import write_long_tables
@@ -23,6 +24,7 @@ TITLES = {
     "html": "One HTML file that opens offline",
     "md": "Markdown, short, with PNG figures",
     "latex": "LaTeX tables (booktabs), PDF figures, BibTeX",
+    "figures": "Every figure as SVG, PDF and PNG",
     "csv": "CSV with a schema of its columns",
     "parquet": "Parquet with a schema of its columns",
 }
@@ -31,6 +33,7 @@ _DOCUMENTS: dict[str, Callable[[Document, Path], list[Path]]] = {
     "html": write_html,
     "md": write_markdown,
     "latex": write_latex,
+    "figures": write_figures,
 }
 _TABLES: dict[str, Callable[[Any, Path, Any], list[Path]]] = {"csv": write_csv, "parquet": write_parquet}
 
