@@ -14,7 +14,9 @@ The simplest one is a function::
 
 A class with a method ``solve(problem, control)`` or ``prepare(problem, control)`` (which returns the
 function that solves, so that set-up and compilation are not timed) is decorated the same way. It may
-have ``supports(problem, control)``, which returns None or the reason why not, and ``train(...)``.
+have ``supports(problem, control)``, which returns None or the reason why not, and
+``train(problem, control, *, seed)``, which returns a new object of the class that has learned; its
+attributes are what is stored (:mod:`attns_core.learned_state`).
 """
 
 import importlib
@@ -115,11 +117,23 @@ class BlackBoxSolver(AbstractSolver):
     def train(self, problem: Problem, control: StepControl, *, seed: int = 0) -> "BlackBoxSolver":
         """The same solver, trained: its ``train(problem, control, seed=...)`` returns a new implementation.
 
-        ``problem`` holds the training trajectories' initial states and saving times.
+        ``problem`` holds the training trajectories' initial states and saving times; what the solver
+        wants to know of them it computes itself, and pays for.
+
+        Raises
+        ------
+        AttnsError
+            It does not learn, or returned something else than a new object of its class.
         """
         if not self.trainable:
             raise AttnsError(f"{self.name} has nothing to train: its implementation has no method train")
-        return replace(self, implementation=self.implementation.train(problem, control, seed=seed))
+        learned = self.implementation.train(problem, control, seed=seed)
+        if type(learned) is not type(self.implementation) or learned is self.implementation:
+            raise AttnsError(
+                f"solver {self.name!r}: train() must return a new {type(self.implementation).__name__} that has "
+                f"learned, got {'itself' if learned is self.implementation else type(learned).__name__}"
+            )
+        return replace(self, implementation=learned)
 
     def _prepare(self, problem: Problem, control: StepControl) -> Callable[[], Any]:
         prepare = getattr(self.implementation, "prepare", None)

@@ -29,6 +29,11 @@ class AbstractSolver(ABC):
     name: str
     tags: frozenset[str]
 
+    @property
+    def trainable(self) -> bool:
+        """Whether it has to learn before it solves."""
+        return False
+
     @abstractmethod
     def supports(self, problem: Problem, control: StepControl) -> str | None:
         """None if the problem can be solved this way, else the reason why not."""

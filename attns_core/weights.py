@@ -15,6 +15,7 @@ from attns_core.errors import AttnsError
 from attns_core.identity import content_hash
 from attns_core.method import AbstractMethod
 from attns_core.training import Trained
+from attns_core.types import Array
 
 ARRAYS = "weights.safetensors"
 METADATA = "metadata.json"
@@ -24,19 +25,22 @@ _PLAIN = ("mean", "scale", "exponents", "offset", "weights", "values", "bound", 
 
 def save_weights(folder: Path | str, trained: Trained) -> Path:
     """Write ``weights.safetensors`` and ``metadata.json`` into ``folder``; both appear whole or not at all."""
+    corrector = trained.corrector
+    sequence = isinstance(corrector, CorrectorSequence)
+    arrays = _sequence_arrays(corrector) if sequence else _arrays(corrector)
+    form = {"steps": [_form(c) for c in corrector.correctors]} if sequence else _form(corrector)
+    return write_arrays(folder, arrays, {**trained.metadata, "form": form})
+
+
+def write_arrays(folder: Path | str, arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> Path:
+    """Write named arrays and JSON metadata with their hashes; :func:`read_arrays` reads them."""
     from safetensors.numpy import save
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    corrector = trained.corrector
-    sequence = isinstance(corrector, CorrectorSequence)
-    arrays = _sequence_arrays(corrector) if sequence else _arrays(corrector)
-    metadata = dict(trained.metadata)
-    metadata["weights_format"] = _FORMAT
-    metadata["form"] = {"steps": [_form(c) for c in corrector.correctors]} if sequence else _form(corrector)
-    metadata["arrays_hash"] = content_hash(arrays)
+    metadata = {**metadata, "weights_format": _FORMAT, "arrays_hash": content_hash(arrays)}
     metadata["metadata_hash"] = content_hash(metadata)
-    _write(folder / ARRAYS, save(arrays))
+    _write(folder / ARRAYS, save(dict(arrays)))
     _write(folder / METADATA, json.dumps(metadata, indent=1, sort_keys=True, allow_nan=False).encode())
     return folder
 
@@ -57,10 +61,7 @@ def load_weights(
         parameters, another method, step or dimension; the message says what differs.
     """
     folder = Path(folder)
-    metadata = _read_metadata(folder / METADATA)
-    arrays = _read_arrays(folder / ARRAYS)
-    if content_hash(arrays) != metadata.get("arrays_hash"):
-        raise AttnsError(f"{folder / ARRAYS}: the arrays do not match their hash; the file was altered: train again")
+    arrays, metadata = read_arrays(folder)
     wrong = differences(metadata, equation=equation, method=method, dt=dt)
     if wrong:
         raise AttnsError(f"{folder}: these weights are for another problem: " + "; ".join(wrong))
@@ -71,6 +72,21 @@ def load_weights(
     except (KeyError, IndexError, ValueError) as error:
         raise AttnsError(f"{folder}: incomplete weights ({error}); train again") from error
     return Trained(corrector=corrector, metadata=metadata)
+
+
+def read_arrays(folder: Path) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Arrays and metadata that :func:`write_arrays` wrote.
+
+    Raises
+    ------
+    AttnsError
+        If a file is missing, truncated or altered.
+    """
+    metadata = _read_metadata(folder / METADATA)
+    arrays = _read_arrays(folder / ARRAYS)
+    if content_hash(arrays) != metadata.get("arrays_hash"):
+        raise AttnsError(f"{folder / ARRAYS}: the arrays do not match their hash; the file was altered: train again")
+    return arrays, metadata
 
 
 def differences(

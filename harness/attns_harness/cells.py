@@ -58,15 +58,19 @@ class ProblemSpec:
 
     def build(self, registry: Registry) -> Problem:
         """Draw the initial states and lay out the saved times."""
+        return self._sample(registry, self.n_trajectories, self.t_end, EVALUATION_STREAM)
+
+    def training(self, registry: Registry, trajectories: int, t_end: float | None) -> Problem:
+        """The training trajectories of a black box: other initial states, the equation's span by default."""
+        return self._sample(registry, trajectories, t_end, STREAMS["train"])
+
+    def _sample(self, registry: Registry, n: int, t_end: float | None, stream: int) -> Problem:
         equation = self.equation_of(registry)
         # The seed of a problem is any seed of NumPy's default_rng; a pair keeps streams apart.
-        stream: Any = [self.seed, EVALUATION_STREAM]
+        seed: Any = [self.seed, stream]
         if self.log_points is not None:
-            n, points = self.n_trajectories, self.log_points
-            return Problem.sample_log(equation, points=points, n=n, seed=stream, times=self.log_times)
-        return Problem.sample(
-            equation, n=self.n_trajectories, seed=stream, t_end=self.t_end, save_every=self.save_every
-        )
+            return Problem.sample_log(equation, points=self.log_points, n=n, seed=seed, times=self.log_times)
+        return Problem.sample(equation, n=n, seed=seed, t_end=t_end, save_every=self.save_every)
 
     def equation_of(self, registry: Registry) -> Equation:
         equation: Equation = registry.equation(self.equation, **self.params)
@@ -76,14 +80,16 @@ class ProblemSpec:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What decides trained weights besides equation, method and steps.
+    """What decides trained weights besides equation, solver and steps.
 
     ``states`` is what sequences of correctors are trained on, see
     :func:`attns_core.sequence_training.train_sequence`.
+
+    A black box that learns has neither corrector nor recipe: how it trains is its own affair.
     """
 
-    corrector: Spec
-    recipe: Spec
+    corrector: Spec | None
+    recipe: Spec | None
     trajectories: int
     noise: float
     t_end: float | None
@@ -95,9 +101,9 @@ class Training:
 class Cell:
     """One solver with one control on one problem.
 
-    Either ``method`` with ``backend`` (and perhaps ``training``), or a black-box ``solver``; one of
-    ``dt``, ``rtol``, ``steps`` (per saving interval) and ``frozen`` (tolerance of a pilot, whose steps are
-    divided by ``refine``).
+    Either ``method`` with ``backend``, or a black-box ``solver``, either of them perhaps with
+    ``training``; one of ``dt``, ``rtol``, ``steps`` (per saving interval) and ``frozen`` (tolerance of a
+    pilot, whose steps are divided by ``refine``).
     """
 
     problem: ProblemSpec
@@ -131,7 +137,8 @@ class Cell:
         assert self.method is not None
         if self.frozen is not None:
             return f"{self.method}-frozen" + ("" if self.refine == 1 else f"[refine={self.refine:g}]")
-        return self.method if self.training is None else f"{self.method}+{self.training.corrector.label}"
+        corrector = self.training.corrector if self.training is not None else None
+        return self.method if corrector is None else f"{self.method}+{corrector.label}"
 
     @property
     def label(self) -> str:
@@ -166,7 +173,7 @@ class Cell:
             self.solver_label,
             self.backend or "",
             self.dtype,
-            t.recipe.label if t else "",
+            t.recipe.label if t and t.recipe else "",
             t.trajectories if t else 0,
             t.noise if t else 0.0,
             (t.t_end or 0.0) if t else 0.0,
@@ -181,14 +188,15 @@ class Cell:
     def columns(self) -> dict[str, Any]:
         """The coordinates as columns of the result table."""
         p, t = self.problem, self.training
+        corrector = t.corrector if t else None
         return {
             "equation": p.equation,
             "params": params_label(p.params),
             "solver": self.solver_label,
             "method": self.method,
-            "corrector": t.corrector.name if t else ("none" if self.method else None),
-            "corrector_options": Spec(name="", options=t.corrector.options).label[1:-1] if t else None,
-            "recipe": t.recipe.label if t else None,
+            "corrector": corrector.name if corrector else ("none" if self.method else None),
+            "corrector_options": Spec(name="", options=corrector.options).label[1:-1] if corrector else None,
+            "recipe": t.recipe.label if t and t.recipe else None,
             "backend": self.backend,
             "dtype": self.dtype,
             "dt": self.dt,
@@ -196,7 +204,7 @@ class Cell:
             "steps_per_save": self.steps,
             "train_trajectories": t.trajectories if t else None,
             "train_t_end": t.t_end if t else None,
-            "noise": t.noise if t else None,
+            "noise": t.noise if corrector and t else None,
             "seed": p.seed,
             "t_end": p.t_end,
             "save_every": p.save_every,
@@ -224,8 +232,8 @@ class Cell:
         given["problem"] = ProblemSpec(**problem)
         if given["training"] is not None:
             training = dict(given["training"])
-            training["corrector"] = Spec(**training["corrector"])
-            training["recipe"] = Spec(**training["recipe"])
+            for name in ("corrector", "recipe"):
+                training[name] = Spec(**training[name]) if training[name] is not None else None
             given["training"] = Training(**training)
         return cls(**given)
 

@@ -24,6 +24,7 @@ NO_OUTCOME = (
     "citation",
     "errors",
     "hookspecs",
+    "learned_state",
     "loading",
     "plugin",
     "registry",
@@ -98,7 +99,7 @@ class Fingerprints:
             basis["method"] = self.method(cell.method)
         if cell.backend is not None:
             basis["backend"] = self._object("backend", cell.backend)
-        if cell.training is not None:
+        if cell.training is not None and cell.training.corrector is not None and cell.training.recipe is not None:
             basis["corrector"] = self.corrector(cell.training.corrector)
             basis["recipe"] = self.recipe(cell.training.recipe)
             basis["training"] = self.training

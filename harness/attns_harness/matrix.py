@@ -95,7 +95,8 @@ Choices: TypeAlias = Annotated[Choice, BeforeValidator(_named)]
 class Block(_Strict):
     """A cross product of axes.
 
-    ``methods`` run on every backend with every corrector; ``solvers`` are black boxes with neither.
+    ``methods`` run on every backend with every corrector; ``solvers`` are black boxes with neither, and
+    those that learn are trained on ``train_trajectories`` of their own, without ``noise``.
     Names of equations, methods and solvers may be patterns: ``"*"`` stands for everything registered,
     ``"scipy-*"`` for what begins so (the method ``zero`` aside); an equation that is also given by name
     is left out of a pattern.

@@ -106,10 +106,14 @@ def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[st
     if cell.training is not None:
         training = cell.to_json()["training"]
         decides = [problem["equation"], problem["params"], problem["seed"], cell.method, cell.dt, training]
+        grid = [problem[key] for key in ("t_end", "save_every", "log_points", "log_times") if key in problem]
         if cell.steps is not None:
-            grid = [problem[key] for key in ("t_end", "save_every", "log_points", "log_times") if key in problem]
             decides += [cell.steps, grid]
-        code = {k: basis[k] for k in ("equation", "method", "corrector", "recipe", "training")}
+        pieces: tuple[str, ...] = ("equation", "method", "corrector", "recipe", "training")
+        if cell.solver is not None:
+            decides += [cell.solver, cell.rtol, grid[1:]]
+            pieces = ("equation", "solver", "numerics")
+        code = {k: basis[k] for k in pieces}
         weights = content_hash(["weights", decides, code])
         artefacts.setdefault(weights, Artefact(id=weights, kind="weights", spec=cell))
     identity = content_hash([point, basis])
@@ -121,12 +125,13 @@ def _expand(block: Block, registry: Registry) -> Iterator[Cell]:
     for name in block.backends:
         registry.get("backend", name)
     trainings = list(_trainings(block, registry))
+    trained = [(name, training) for name in solvers for training in _own_trainings(name, block, registry)]
     for axis, seed in product(_equations(block, registry), block.seeds):
         problem, equation = _problem(axis, block, seed, registry)
         steps = _steps(axis, block, equation, problem)
         for base in _controls(problem, steps, block):
-            for name in solvers if base.dt is not None or base.rtol is not None else ():
-                yield replace(base, solver=name)
+            for name, training in trained if base.dt is not None or base.rtol is not None else ():
+                yield replace(base, solver=name, training=training)
             for method, backend, dtype, training in product(methods, block.backends, block.dtypes, trainings):
                 if training is not None and base.frozen is not None:
                     continue
@@ -189,6 +194,17 @@ def _trainings(block: Block, registry: Registry) -> Iterator[Training | None]:
                     t_end=block.train_t_end,
                     states=states,
                 )
+
+
+def _own_trainings(solver: str, block: Block, registry: Registry) -> Iterator[Training | None]:
+    """What a black box learns from: nothing, or trajectories that it makes itself, without noise."""
+    if not registry.get("solver", solver).trainable:
+        yield None
+        return
+    if not block.train_trajectories:
+        raise AttnsError(f"solver {solver!r} has to learn: give train_trajectories")
+    for trajectories in block.train_trajectories:
+        yield Training(corrector=None, recipe=None, trajectories=trajectories, noise=0.0, t_end=block.train_t_end)
 
 
 def _check_corrector(choice: Choice, registry: Registry) -> None:

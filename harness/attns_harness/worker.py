@@ -101,6 +101,28 @@ class Worker:
         return Report(outcome=Outcome(state="ok"), files=files)
 
     def _weights(self, task: Task) -> Report:
+        return self._learned(task) if task.cell.solver is not None else self._corrector_weights(task)
+
+    def _learned(self, task: Task) -> Report:
+        """Train a black box. Its data are its own affair, so that their cost is part of its training's."""
+        from attns_core.learned_state import save_learned
+
+        cell, solver = task.cell, self.registry.get("solver", task.cell.solver or "")
+        problem = self._lessons(cell)
+        reason = solver.supports(problem, cell.control)
+        if reason is not None:
+            return Report(outcome=Outcome(state="skipped", reason=reason))
+        started = time.perf_counter()
+        learned = solver.train(problem, cell.control, seed=cell.problem.seed)
+        cost = {"train_seconds": time.perf_counter() - started, "data_seconds": 0.0}
+        files = self._build(task, lambda folder: save_learned(folder, learned, cost))
+        return Report(outcome=Outcome(state="ok"), files=files)
+
+    def _lessons(self, cell: Cell) -> Problem:
+        assert cell.training is not None
+        return cell.problem.training(self.registry, cell.training.trajectories, cell.training.t_end)
+
+    def _corrector_weights(self, task: Task) -> Report:
         from attns_core.weights import save_weights
 
         if task.cell.dt is None and task.cell.steps is None:
@@ -116,6 +138,8 @@ class Worker:
 
         training = cell.training
         assert training is not None
+        assert training.corrector is not None
+        assert training.recipe is not None
         recipe = self.registry.get("recipe", training.recipe.name)
         recipe = recipe.with_options(**training.recipe.options) if training.recipe.options else recipe
         corrector = self.registry.corrector(training.corrector.name, **training.corrector.options)
@@ -158,8 +182,7 @@ class Worker:
     def _cell(self, task: Task) -> Report:
         cell = task.cell
         problem = self._problem(_timed_problem(task) if task.timing is not None else cell.problem)
-        trained, facts = self._corrector(task)
-        solver = self._solver(cell, trained)
+        solver, facts = self._solver(task)
         reason = solver.supports(problem, cell.control)
         if reason is not None:
             return Report(outcome=Outcome(state="skipped", reason=reason))
@@ -186,10 +209,7 @@ class Worker:
         from attns_harness.trajectories import sample
 
         cell, problem = task.cell, self._problem(task.cell.problem)
-        trained = self._corrector(task)[0]
-        if trained is None and cell.training is not None:
-            trained = self._train(cell).corrector
-        solution = self._solver(cell, trained).prepare(problem, cell.control)()
+        solution = self._solver(task)[0].prepare(problem, cell.control)()
         check_solution(solution, problem)
         stored = any(name != task.artefact for name in task.needs)
         reference = self._kept_or(
@@ -200,6 +220,39 @@ class Worker:
 
     def _problem(self, spec: ProblemSpec) -> Problem:
         return self._kept_or(("problem", repr(spec)), lambda: spec.build(self.registry))
+
+    def _solver(self, task: Task) -> tuple[AbstractSolver, dict[str, Any]]:
+        """The cell's solver with its weights, made anew where they are not stored, and what training cost."""
+        cell = task.cell
+        if cell.solver is not None:
+            return self._black_box(task, cell.solver)
+        corrector, facts = self._corrector(task)
+        if corrector is None and cell.training is not None:
+            corrector = self._train(cell).corrector
+        assert cell.method is not None
+        assert cell.backend is not None
+        solver = OneStepSolver(
+            method=self.registry.method(cell.method),
+            backend=self.registry.backend(cell.backend),
+            corrector=corrector,
+            dtype=cell.dtype,
+        )
+        return solver, facts
+
+    def _black_box(self, task: Task, name: str) -> tuple[AbstractSolver, dict[str, Any]]:
+        from attns_core.learned_state import load_learned
+
+        solver: Any = self.registry.get("solver", name)
+        if task.cell.training is None:
+            return solver, {}
+        if task.artefact not in task.needs:
+            return solver.train(self._lessons(task.cell), task.cell.control, seed=task.cell.problem.seed), {}
+
+        def load() -> Any:
+            return load_learned(self._weights_folder(task), solver)
+
+        learned, metadata = self._kept_or(("weights", task.artefact), load)
+        return learned, {key: metadata[key] for key in ("train_seconds", "data_seconds")}
 
     def _corrector(self, task: Task) -> tuple[Correction | None, dict[str, Any]]:
         trained = self._trained(task)
@@ -224,25 +277,14 @@ class Worker:
         from attns_core.weights import load_weights
 
         def load() -> Any:
-            folder = artefacts.verify(self.context.artefacts, task.artefact, task.needs[task.artefact])
             assert cell.method is not None
             equation, method = cell.problem.equation_of(self.registry), self.registry.method(cell.method)
-            return load_weights(folder, equation=equation, method=method, dt=cell.dt)
+            return load_weights(self._weights_folder(task), equation=equation, method=method, dt=cell.dt)
 
         return self._kept_or(("weights", task.artefact), load)
 
-    def _solver(self, cell: Cell, corrector: Correction | None) -> AbstractSolver:
-        if cell.solver is not None:
-            solver: AbstractSolver = self.registry.get("solver", cell.solver)
-            return solver
-        assert cell.method is not None
-        assert cell.backend is not None
-        return OneStepSolver(
-            method=self.registry.method(cell.method),
-            backend=self.registry.backend(cell.backend),
-            corrector=corrector,
-            dtype=cell.dtype,
-        )
+    def _weights_folder(self, task: Task) -> Path:
+        return artefacts.verify(self.context.artefacts, task.artefact, task.needs[task.artefact])
 
     def _read_reference(self, task: Task) -> Reference:
         name = _reference_id(task)

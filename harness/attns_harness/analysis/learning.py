@@ -49,7 +49,8 @@ def learning_curves(table: Frame) -> Frame:
     found = []
     usable = table[table[ERROR].notna() & table["dt"].notna()]
     for problem, rows in usable.groupby("problem"):
-        own = rows[rows["learned"] & ~rows["solver"].str.contains("input=", regex=False)]
+        corrected = rows["learned"] & (rows["corrector"] != "")
+        own = rows[corrected & ~rows["solver"].str.contains("input=", regex=False)]
         own = own[own["noise"].fillna(0.0) == own["noise"].fillna(0.0).min()]
         sizes = own.groupby("dt")["train_trajectories"].nunique()
         if sizes.empty or sizes.max() < 2:

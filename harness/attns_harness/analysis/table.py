@@ -74,7 +74,9 @@ def prepare(table: Frame) -> Frame:
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
         table[name] = numbers.where(np.isfinite(numbers))
     table["problem"] = _problems(table)
-    table["learned"] = (table["corrector"] != "") & (table["corrector"] != "none")
+    # A black box that learned has no corrector; what it learned from is stated all the same.
+    corrected = (table["corrector"] != "") & (table["corrector"] != "none")
+    table["learned"] = corrected | table["train_trajectories"].notna()
     table["third_party"] = table["method"] == ""
     table["adaptive"] = table["rtol"].notna() & table["dt"].isna()
     table["control"] = table["dt"].fillna(table["rtol"]).fillna(table["steps_per_save"])

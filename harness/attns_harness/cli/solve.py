@@ -67,6 +67,8 @@ def command(
         control = FixedStep(found.dts[0] if dt is None else dt)
     problem = Problem.sample(found, n=trajectories, seed=seed, t_end=t_end, save_every=save_every)
     solver = registry.solver(solver_name, backend=backend, dtype=dtype)
+    if solver.trainable:
+        raise AttnsError(f"{solver_name} has to learn before it solves: run it in a matrix with train_trajectories")
     trained = None
     if weights is not None:
         trained = _weights(weights, solver, found, dt)
