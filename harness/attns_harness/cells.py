@@ -23,6 +23,10 @@ EVALUATION_STREAM = STREAMS["test"]
 """Evaluation ensembles have a seed stream of their own, apart from training and validation."""
 
 
+HAS_TO_LEARN = "has to learn: give train_trajectories"
+"""Why a black box with a method ``train`` does not run without training."""
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Spec:

@@ -14,7 +14,7 @@ from attns_core.errors import AttnsError, UnknownNameError
 from attns_core.identity import content_hash
 from attns_core.problem import Problem
 from attns_core.registry import Registry
-from attns_harness.cells import Cell, ProblemSpec, Spec, Training
+from attns_harness.cells import HAS_TO_LEARN, Cell, ProblemSpec, Spec, Training
 from attns_harness.fingerprint import Fingerprints
 from attns_harness.matrix import Block, Choice, EquationAxis, Matrix, is_pattern
 
@@ -202,7 +202,9 @@ def _own_trainings(solver: str, block: Block, registry: Registry) -> Iterator[Tr
         yield None
         return
     if not block.train_trajectories:
-        raise AttnsError(f"solver {solver!r} has to learn: give train_trajectories")
+        if solver in block.solvers:
+            raise AttnsError(f"solver {solver!r} {HAS_TO_LEARN}")
+        yield None  # a pattern stands for it too: its row says why it is skipped
     for trajectories in block.train_trajectories:
         yield Training(corrector=None, recipe=None, trajectories=trajectories, noise=0.0, t_end=block.train_t_end)
 

@@ -24,7 +24,7 @@ from attns_core.solution import Solution
 from attns_core.solver import AbstractSolver, OneStepSolver
 from attns_harness import artefacts
 from attns_harness.artefacts import DamagedArtefactError
-from attns_harness.cells import Cell, ProblemSpec
+from attns_harness.cells import HAS_TO_LEARN, Cell, ProblemSpec
 from attns_harness.measure import measure
 from attns_harness.sandbox import RETIRED, Sandbox
 from attns_harness.store import Outcome
@@ -184,6 +184,8 @@ class Worker:
         problem = self._problem(_timed_problem(task) if task.timing is not None else cell.problem)
         solver, facts = self._solver(task)
         reason = solver.supports(problem, cell.control)
+        if reason is None and solver.trainable and cell.training is None:
+            reason = HAS_TO_LEARN
         if reason is not None:
             return Report(outcome=Outcome(state="skipped", reason=reason))
         started = time.perf_counter()

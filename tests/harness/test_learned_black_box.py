@@ -166,5 +166,9 @@ def test_it_cannot_run_untrained(plugin: Path, tmp_path: Path) -> None:
     text = MATRIX.format(plugin=plugin).replace("train_trajectories = [1, 20]", "")
     with pytest.raises(AttnsError, match="solver 'propagator' has to learn: give train_trajectories"):
         run(text, tmp_path)
+    run(text.replace('"propagator"', '"propa*"').replace("enabled = true", "enabled = false"), tmp_path)
+    rows = read_results(tmp_path).query("solver == 'propagator' and equation == 'dahlquist'")
+    assert list(rows["state"]) == ["skipped"] * 2
+    assert set(rows["reason"]) == {"has to learn: give train_trajectories"}
     result = CliRunner().invoke(cli, ["--plugin", str(plugin), "solve", "dahlquist", "--solver", "propagator"])
     assert "has to learn before it solves" in str(result.exception)
