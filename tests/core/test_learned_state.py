@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from attns_core.learned_state import load_learned, save_learned
 class Memory:
     """Learns nothing but what the test tells it to."""
 
-    lesson: dict[str, Any] = {}
+    lesson: ClassVar[dict[str, Any]] = {}
 
     def train(self, problem: Any, control: Any, *, seed: int) -> Any:
         learned = type(self)()

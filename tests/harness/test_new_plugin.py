@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any, final
 
 import pytest
 from attns_harness.cli import cli
@@ -25,35 +26,93 @@ def test_the_examples_are_what_the_templates_write(kind: str, tmp_path: Path) ->
         assert path.read_text() == kept.read_text(), f"{kept} is out of date: run attns new-plugin again"
 
 
-def test_the_examples_install_and_pass_in_a_fresh_environment(tmp_path: Path) -> None:
-    environment = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    python = environment / "bin" / "python"
-    site = subprocess.check_output(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
-    ).strip()
-    # Everything but the examples comes from the environment that runs this test.
-    here = sysconfig.get_path("purelib")
-    Path(site, "base.pth").write_text(f"import site; site.addsitedir({here!r})\n")
-    folders = []
-    for kind in KINDS:
-        folders.append(tmp_path / kind)
-        write_plugin(f"example-{kind}", kind, folders[-1])
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "ATTNS", "PYTHONPATH"))}
+@final
+class Environment:
+    """A virtual environment of its own: what it lacks comes from the one that runs this test."""
 
-    def run(*command: str | Path) -> str:
-        done = subprocess.run(list(command), capture_output=True, text=True, env=clean, cwd=tmp_path)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
+        self.python = folder / "venv" / "bin" / "python"
+        site = self.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+        Path(site, "base.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+
+    def run(self, *arguments: str | Path) -> str:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "ATTNS", "PYTHONPATH"))}
+        command = [str(a) for a in (self.python, *arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, env=clean | {"COLUMNS": "400"}, cwd=self.folder)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
-    run(*pip, "--no-deps", "--no-build-isolation", "--no-index", *folders)
-    found = json.loads(run(python, "-m", "attns_harness", "--strict", "plugins", "--json"))
-    assert {f"example-{kind}" for kind in KINDS} <= {p["name"] for p in found if p["ok"]}
+    def install(self, *folders: Path) -> None:
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.python,
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
+        options = ["--no-deps", "--no-build-isolation", "--no-index"]
+        done = subprocess.run([*pip, *options, *folders], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def plugins(self) -> dict[str, dict[str, Any]]:
+        return {p["name"]: p for p in json.loads(self.run("-m", "attns_harness", "plugins", "--json"))}
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return Environment(tmp_path)
+
+
+def test_the_examples_install_and_pass_in_a_fresh_environment(environment: Environment) -> None:
+    folders = [environment.folder / kind for kind in KINDS]
+    for kind, folder in zip(KINDS, folders, strict=True):
+        write_plugin(f"example-{kind}", kind, folder)
+    environment.install(*folders)
+    assert {f"example-{kind}" for kind in KINDS} <= {name for name, p in environment.plugins().items() if p["ok"]}
     tests = [folder / "tests" for folder in folders]
-    summary = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *tests)
+    summary = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *tests)
     assert " passed" in summary
     assert " failed" not in summary
+
+
+BROKEN = {
+    "clash": (
+        "def compute",
+        "# the same\ndef compute",
+        "two plugins register the metric 'sound': clash (attns-clash 0.1.0)",
+    ),
+    "lacking": ("import numpy as np", "import attns_no_such_library", "No module named 'attns_no_such_library'"),
+    "raising": ("    return (RAISING,)", "    raise RuntimeError('no licence')", "RuntimeError: no licence"),
+    "later": ("def attns_metrics", "def attns_operators", "a plugin written for a later AttNS needs that version"),
+}
+
+
+def test_broken_plugins_cost_only_themselves_in_a_fresh_environment(environment: Environment) -> None:
+    folders = []
+    for name, (old, new, _) in {**BROKEN, "sound": ("", "", "")}.items():
+        folders.append(environment.folder / name)
+        write_plugin(name, "metric", folders[-1])
+        module = folders[-1] / f"attns_{name}" / "__init__.py"
+        assert old in module.read_text()
+        module.write_text(module.read_text().replace(old, new).replace('name="clash"', 'name="sound"'))
+    environment.install(*folders)
+    found = environment.plugins()
+    assert found["clash"]["ok"]
+    assert not found["sound"]["ok"]
+    shown = environment.run("-m", "attns_harness", "plugins")
+    for name, (_, _, reason) in BROKEN.items():
+        assert reason in shown
+        assert found[name]["ok"] == (name == "clash")
+    assert sum("BROKEN" in line for line in shown.splitlines()) == 4
+    solved = environment.run(
+        "-m", "attns_harness", "solve", "dahlquist", "--solver", "rk4", "--backend", "numpy", "--json"
+    )
+    assert json.loads(solved)["state"] == "ok"
 
 
 def test_the_command_says_what_to_do_next(tmp_path: Path) -> None:
