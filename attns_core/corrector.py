@@ -90,6 +90,8 @@ class Corrector:
         Inputs are limited to the range seen in training, widened by this fraction of it at both ends.
     recipe : str
         What trains it where nothing else is asked for, see :meth:`default_recipe`.
+    tags : frozenset of str
+        ``baseline``, ``paper``, ...
     """
 
     name: str

@@ -84,6 +84,8 @@ class Equation:
         integrator applies; empty for none.
     least : mapping
         Smallest allowed value of a parameter, where there is one: ``{"n": 2}``.
+    overrides : mapping
+        Parameters that differ from the defaults; :meth:`with_params` sets them.
 
     Raises
     ------

@@ -1,5 +1,7 @@
 """Documentation is true: every code block runs, every hook and column is documented, every link leads somewhere."""
 
+import dataclasses
+import importlib.util
 import inspect
 import re
 import shlex
@@ -17,10 +19,10 @@ from attns_harness.tables import LEADING, PROVENANCE
 from click.testing import CliRunner
 
 from attns_core import build_registry, hookspecs
-from attns_core.plugin import KINDS
+from attns_core.plugin import KINDS, Kind
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "catalogue" not in p.parts)]
 LINKED = [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 _BLOCK = re.compile(r"(?:<!-- (?P<note>[^>]*) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)```", re.DOTALL)
 
@@ -79,28 +81,51 @@ def run_line(line: str) -> None:
     assert result.return_value in (None, 0), f"{line}: exit code {result.return_value}\n{result.output}"
 
 
-def test_every_hook_is_documented_with_its_signature() -> None:
-    text = (ROOT / "docs" / "hooks.md").read_text()
-    headings = re.findall(r"^## `(.*)`$", text, re.MULTILINE)
-    expected = []
-    for kind in KINDS:
-        signature = inspect.signature(getattr(hookspecs, kind.hook))
-        arguments = ", ".join(signature.parameters)
-        expected.append(f"{kind.hook}({arguments}) -> {signature.return_annotation}")
-        assert inspect.getdoc(getattr(hookspecs, kind.hook)) in text
-    assert headings == expected
+HOOK_PAGES = ROOT / "docs" / "hooks"
+
+
+def hook_reference() -> Any:
+    spec = importlib.util.spec_from_file_location("hook_reference", ROOT / "docs" / "hook_reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_there_is_a_page_per_hook() -> None:
     specified = [name for name in vars(hookspecs) if name.startswith("attns_")]
     assert specified == [kind.hook for kind in KINDS]
+    assert {p.stem for p in HOOK_PAGES.glob("*.md")} == {*specified, "index"}
+    assert re.findall(r"^\| \[`(\w+)`\]\((\w+)\.md\)", (HOOK_PAGES / "index.md").read_text(), re.MULTILINE) == [
+        (name, name) for name in specified
+    ]
 
 
-def test_every_hook_example_registers_something() -> None:
-    page = ROOT / "docs" / "hooks.md"
-    for kind, block in zip(KINDS, blocks(page), strict=True):
-        namespace: dict[str, Any] = {"__name__": "documentation"}
-        exec(compile(block.text, str(page), "exec", dont_inherit=True), namespace)
-        values = list(namespace[kind.hook]())
-        assert values
-        assert all(kind.accepts(value) for value in values)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.hook)
+def test_every_hook_is_documented_with_its_signature(kind: Kind) -> None:
+    text = (HOOK_PAGES / f"{kind.hook}.md").read_text()
+    hook = getattr(hookspecs, kind.hook)
+    signature = inspect.signature(hook)
+    heading = f"# `{kind.hook}({', '.join(signature.parameters)}) -> {signature.return_annotation}`"
+    assert text.startswith(f"{heading}\n\n{inspect.getdoc(hook)}\n")
+    assert text.endswith(hook_reference().reference(kind)), "out of date: run python docs/hook_reference.py"
+    (example,) = blocks(HOOK_PAGES / f"{kind.hook}.md")
+    namespace: dict[str, Any] = {"__name__": "documentation"}
+    exec(compile(example.text, kind.hook, "exec", dont_inherit=True), namespace)
+    values = list(namespace[kind.hook]())
+    assert values
+    assert all(kind.accepts(value) for value in values)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.hook)
+def test_every_field_that_an_author_gives_is_in_the_reference(kind: Kind) -> None:
+    returned = getattr(importlib.import_module(kind.module), kind.type_name)
+    text = hook_reference().reference(kind)
+    wanted = set(getattr(returned, "__abstractmethods__", ()))
+    if dataclasses.is_dataclass(returned):
+        wanted |= {f.name for f in dataclasses.fields(returned)}
+    assert sorted(n for n in wanted if not re.search(rf"`{n}\b", text)) == []
 
 
 def test_every_column_is_documented() -> None:
