@@ -226,6 +226,23 @@ class Quick(_Strict):
 
 
 @final
+class Analysis(_Strict):
+    """What reports of the run compare by; everything has a default that suits the run.
+
+    ``error`` is a column of errors, ``cost`` an axis, ``levels`` the errors to compare at. ``stability``
+    measures the intervals of absolute stability of the run's solvers, and with ``stable_steps`` reports
+    find the largest stable step of each of them on every equation by bisection, for the first
+    ``stable_steps`` trajectories.
+    """
+
+    error: str | None = None
+    cost: Literal["time", "operations", "nfe", "steps"] | None = None
+    levels: Annotated[list[Positive], Field(min_length=1)] | None = None
+    stability: bool = True
+    stable_steps: Annotated[int, Field(ge=0)] = 0
+
+
+@final
 class Matrix(_Strict):
     """A whole matrix file."""
 
@@ -236,6 +253,7 @@ class Matrix(_Strict):
     limits: Limits = Limits()
     timing: Timing = Timing()
     quick: Quick | None = None
+    analysis: Analysis = Analysis()
     regime: list[Regime] = []
     block: Annotated[list[Block], Field(min_length=1)]
 
@@ -316,5 +334,6 @@ def _keys_at(place: tuple[int | str, ...]) -> list[str]:
         "timing": Timing,
         "regime": Regime,
         "quick": Quick,
+        "analysis": Analysis,
     }
     return list(models.get(names[-1] if names else "", Matrix).model_fields)

@@ -71,7 +71,16 @@ TIMED = frozenset(
 )
 """Columns that differ between two runs of the same matrix; all others are reproduced byte for byte."""
 
-PROVENANCE = ("environment", "attns_version", "git_commit", "git_dirty", "python_version", "numba_version", "cpu")
+PROVENANCE = (
+    "environment",
+    "attns_version",
+    "git_commit",
+    "git_dirty",
+    "python_version",
+    "numba_version",
+    "cpu",
+    "threads",
+)
 
 TEXT = frozenset(
     {
@@ -108,6 +117,7 @@ INTEGERS = frozenset(
         "timed_trajectories",
         "order",
         "n_weights",
+        "threads",
     }
 )
 FLAGS = frozenset({"unstable", "gated", "git_dirty"})
@@ -190,6 +200,7 @@ def _record(row: dict[str, Any], environments: dict[str, dict[str, Any]]) -> dic
         "python_version": facts.get("python"),
         "numba_version": facts.get("packages", {}).get("numba"),
         "cpu": facts.get("machine", {}).get("cpu"),
+        "threads": facts.get("threads"),
     }
 
 

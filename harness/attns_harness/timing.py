@@ -32,8 +32,8 @@ def sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
     -------
     dict
         ``values`` in seconds per call, ``loops`` calls per value, ``warmups`` (discarded), ``cpu``
-        (processor seconds per call, empty for solves that wait or use several threads), and the
-        columns made of the values.
+        (processor seconds per call of the values without a break; none of a solve that waits or uses
+        several threads), and the columns made of the values.
     """
     # The youngest generation only: a full collection takes longer than most cells.
     gc.collect(0)
@@ -63,8 +63,6 @@ def _sample(call: Callable[[], Any], timing: Timing) -> dict[str, Any]:
             continue
         if time.perf_counter() > deadline or _precise(values, timing.precision):
             break
-    # A solve that mostly waits, or whose other threads work too, has no such time.
-    cpu = cpu if 2 * len(cpu) >= len(values) else []
     return {"values": values, "cpu": cpu, "loops": loops, "warmups": warmups, **summarise(values, timing.unstable)}
 
 
@@ -94,10 +92,9 @@ def merged(earlier: Mapping[str, Any] | None, new: Mapping[str, Any], unstable: 
     if earlier is None or "values" not in earlier:
         return {**new, "rounds": 1}
     values = [*earlier["values"], *new["values"]]
-    cpu = [*earlier.get("cpu", ()), *new["cpu"]]
     kept = {
         "values": values,
-        "cpu": cpu if 2 * len(cpu) >= len(values) else [],
+        "cpu": [*earlier.get("cpu", ()), *new["cpu"]],
         "warmups": [*earlier["warmups"], *new["warmups"]],
     }
     return {**new, **kept, **summarise(values, unstable), "rounds": int(earlier.get("rounds", 1)) + 1}

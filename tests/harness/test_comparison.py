@@ -9,6 +9,7 @@ import synthetic_runs as synthetic
 from attns_harness.analysis import Study, WorkPrecisionSet, observed_order, prepare
 from attns_harness.analysis.break_even import break_even
 from attns_harness.analysis.crossing import cost_at, error_at, fastest
+from attns_harness.analysis.crossover import crossovers
 from attns_harness.analysis.equal_error import equal_cost, equal_error
 from attns_harness.analysis.explosion import explosion_rates
 from attns_harness.analysis.fairness import fairness
@@ -51,6 +52,22 @@ def test_baseline_is_the_fastest_at_that_error_and_the_crossover_is_right():
     crossover = (4e-6 / (12e-6 * 10 ** (1 / 8))) ** 8
     assert fastest(curves, crossover * 1.3)[0] == "rk4"
     assert fastest(curves, crossover / 1.3)[0] == "dop853"
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_crossovers_are_recovered_within_their_intervals(spread):
+    wide = (0.8, 0.4, *DTS)
+    found = crossovers(points(synthetic.RK4, synthetic.DOP853, spread=spread, seeds=range(9), dts=wide))
+    truth = (4e-6 / (12e-6 * 10 ** (1 / 8))) ** 8
+    (row,) = found[found["cheaper_below"] == "dop853"].itertuples()
+    assert row.cheaper_above == "rk4"
+    assert row.seeds == 9
+    # Noise of 10 % in times shifts a crossing of so flat curves (the eighth power of a ratio) by a factor.
+    assert row.error == pytest.approx(truth, rel=1e-6 if spread == 0 else 1.0)
+    assert row.low * 0.999 <= truth <= row.high * 1.001
+    assert row.cost == pytest.approx(seconds(synthetic.RK4, truth), rel=1e-6 if spread == 0 else 0.3)
+    one = points(synthetic.RK4)
+    assert crossovers(one).empty
 
 
 def test_statuses_where_curves_do_not_overlap():
@@ -197,6 +214,15 @@ def test_fairness_names_what_fails():
     weak.loc[0, "state"] = "timeout"
     checks = fairness(weak)
     assert sum(c.passed is False for c in checks) >= 8
+    untimed = prepare(synthetic.table(dts=DTS).assign(time_min_s=None))
+    (counted,) = [c for c in fairness(untimed) if "nothing was timed" in c.name]
+    assert counted.passed is False
+    assert "henon-heiles: rk4+attns" in counted.rows
+    assert all(c.passed for c in fairness(untimed.assign(operations=1.0)) if "nothing was timed" in c.name)
+    box = prepare(synthetic.table(dts=DTS).assign(threads=1))
+    box.loc[box["solver"] == "dop853", ["third_party", "threads", "backend"]] = [True, 2, ""]
+    (settings,) = [c for c in fairness(box) if "threads" in c.name]
+    assert [row.split(": ")[1] for row in settings.rows] == ["threads is 1, 2"] * 2
     assert all(c.rows for c in checks if c.passed is False)
     only_classical = fairness(prepare(synthetic.table((synthetic.RK4,))))
     assert any(c.passed is None for c in only_classical)

@@ -3,13 +3,22 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
-from attns_harness.analysis import imaginary_interval, largest_stable_step, real_interval, stability_region
+from attns_harness.analysis import (
+    imaginary_interval,
+    largest_stable_step,
+    prepare,
+    real_interval,
+    stability_intervals,
+    stability_region,
+    stable_steps,
+)
 from attns_harness.analysis.stability import dahlquist_equation
 from attns_harness.cli import cli
 from click.testing import CliRunner
 
-from attns_core import OneStepSolver, Problem, Solution, build_registry
+from attns_core import AttnsError, OneStepSolver, Problem, Solution, build_registry
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.control import FixedStep
 from attns_core.corrector import TrainedCorrector
@@ -40,6 +49,63 @@ class ImplicitEuler(AbstractSolver):
 def test_intervals_of_rk4_match_the_literature():
     assert real_interval(solver("rk4")) == pytest.approx(2.785294, abs=1e-3)
     assert imaginary_interval(solver("rk4")) == pytest.approx(2 * np.sqrt(2), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "real", "imaginary"),
+    # Hairer, Wanner, Solving Ordinary Differential Equations II, table IV.2.1 and figure IV.2.1; p = s gives
+    # the exponential's sections, whose intervals are these.
+    [("euler", 2.0, 0.0), ("heun", 2.0, 0.0), ("rk3", 2.51275, 1.73205), ("rk4", 2.78529, 2.82843)],
+)
+def test_intervals_by_single_steps_and_by_the_stability_function_match_the_literature(name, real, imaginary):
+    table = prepare(pd.DataFrame({"equation": ["e"], "solver": [name], "method": [name], "dt": [0.1], "state": ["ok"]}))
+    (row,) = stability_intervals(table, REGISTRY).itertuples()
+    assert (row.real_interval, row.imaginary_interval) == pytest.approx((real, imaginary), abs=1e-3)
+    assert real_interval(solver(name)) == pytest.approx(real, abs=1e-3)
+    assert imaginary_interval(solver(name)) == pytest.approx(imaginary, abs=1e-3)
+
+
+def test_unbounded_intervals_and_methods_that_do_not_apply():
+    names = ["rodas4", "stormer-verlet"]
+    table = prepare(pd.DataFrame({"equation": "e", "solver": names, "method": names, "dt": 0.1, "state": "ok"}))
+    rodas, verlet = stability_intervals(table, REGISTRY).itertuples()
+    assert rodas.real_interval == np.inf
+    assert np.isnan(verlet.real_interval)
+    assert "separable" in verlet[4]
+
+
+def test_stable_steps_of_a_run_and_by_bisection():
+    cells = [("rk4", dt, seed, lost) for dt, lost in ((0.5, 0.25), (0.25, 0.0), (0.125, 0.0)) for seed in (0, 1)]
+    columns = ["solver", "dt", "seed", "diverged_fraction"]
+    table = pd.DataFrame(cells, columns=columns).assign(
+        equation="lotka-volterra", method="rk4", corrector="none", t_end=4.0, cell_id="",
+        state=lambda t: np.where(t["diverged_fraction"] > 0, "diverged", "ok"),
+    )  # fmt: skip
+    (row,) = stable_steps(prepare(table)).itertuples()
+    assert (row.stable_dt, row.unstable_dt) == (0.25, 0.5)
+    assert np.isnan(row.largest_stable_dt)
+    (row,) = stable_steps(prepare(table), registry=REGISTRY, trajectories=2).itertuples()
+    assert row.largest_stable_dt > 0.05
+
+
+def test_the_command_draws_regions_of_corrected_steps(tmp_path):
+    weights, region = tmp_path / "weights", tmp_path / "region.svg"
+    recipe = ["--recipe-option", "max_pairs=200", "--trajectories", "3", "--t-end", "2"]
+    run(["train", "dahlquist", "--method", "euler", "--corrector", "linear", *recipe, "--out", str(weights)])
+    bare = json.loads(run(["stability", "euler", "--json"]))
+    found = json.loads(run(["stability", "euler", "--weights", str(weights), "--region", str(region), "--json"]))
+    assert bare["real_interval"] == pytest.approx(2.0, abs=1e-3)
+    assert found["real_interval"] != pytest.approx(bare["real_interval"], abs=1e-3)
+    assert "euler" in region.read_text()
+    with pytest.raises(AttnsError, match="method 'euler'"):
+        run(["stability", "rk4", "--weights", str(weights)])
+
+
+def run(arguments):
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    return done.output
 
 
 def test_region_equals_the_stability_function_of_the_tableau():

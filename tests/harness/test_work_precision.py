@@ -5,11 +5,27 @@ import pandas as pd
 import pytest
 import synthetic_runs as synthetic
 from attns_harness.analysis import WorkPrecisionSet, prepare
+from attns_harness.analysis.equal_error import equal_error
 from attns_harness.analysis.work_precision import ladder
 from attns_harness.reports.figures import render, work_precision_figure
 from attns_harness.reports.style import looks
 
-from attns_core import AttnsError
+from attns_core import AttnsError, build_registry
+
+ONE = ("henon-heiles",)
+ORACLE = """
+from attns_core import black_box, hookimpl
+
+
+@black_box(name="oracle", tags=["learned"])
+def oracle(problem, control):
+    return problem.u0
+
+
+@hookimpl
+def attns_solvers():
+    return [oracle]
+"""
 
 
 def test_curves_are_ordered_by_cost_and_keep_what_failed():
@@ -30,6 +46,66 @@ def test_points_below_the_reference_are_flagged():
     assert list(curve.below_reference) == list(curve.error <= 1e-6)
     assert curve.below_reference.any()
     assert not curve.below_reference.all()
+
+
+def test_the_reference_bounds_every_norm_in_its_own_unit():
+    table = synthetic.table((synthetic.DOP853,), uncertainty=1e-6)
+    # States of size 1000: absolute errors are that much larger than scaled ones, and so is the doubt about them.
+    table["error_l2"] = 1000 * table["error_l2_scaled"]
+    points = WorkPrecisionSet.from_table(table)
+    scaled, absolute = (points.curve("henon-heiles", "dop853", error=e) for e in ("error_l2_scaled", "error_l2"))
+    assert list(scaled.below_reference) == list(absolute.below_reference)
+    assert absolute.uncertainty == pytest.approx(1e-3)
+    assert not points.curve("henon-heiles", "dop853", error="invariant_drift").uncertainty.any()
+
+
+def test_learned_solvers_are_swept_over_width_and_data():
+    solver = synthetic.SyntheticSolver
+    learned = [solver(f"rk4+attns[width={w}]", 4, 1 / w**2, 4e-6 + 1e-8 * w, "attns") for w in (8, 16, 32)]
+    parts = [synthetic.table((synthetic.RK4,), ONE)]
+    for made, width in zip(learned, (8, 16, 32), strict=True):
+        parts += [synthetic.table((made,), ONE, (0.1, 0.05)).assign(width=width, train_trajectories=n) for n in (5, 20)]
+    points = WorkPrecisionSet.from_table(pd.concat(parts, ignore_index=True).assign(cell_id=""))
+    wide = points.over("width")
+    assert wide.series("henon-heiles") == [
+        "rk4",
+        *[f"rk4+attns, {n} traj., dt={dt}" for n in (20, 5) for dt in (0.05, 0.1)],
+    ]
+    curve = wide.curve("henon-heiles", "rk4+attns, 5 traj., dt=0.1")
+    assert sorted(set(curve.control)) == [8, 16, 32]
+    assert list(wide.curve("henon-heiles", "rk4").control) == list(points.curve("henon-heiles", "rk4").control)
+    data = points.over("train_trajectories").curve("henon-heiles", "rk4+attns[width=16], dt=0.05")
+    assert sorted(set(data.control)) == [5, 20]
+    with pytest.raises(AttnsError, match="two values of 'width'"):
+        WorkPrecisionSet.from_table(parts[0]).over("width")
+
+
+def test_tags_tell_family_order_provider_and_learned_black_boxes(tmp_path):
+    registry = build_registry()
+    table = synthetic.table((synthetic.RK4, synthetic.ATTNS), ONE)
+    points = WorkPrecisionSet.from_table(table, registry)
+    assert {"order-4", "runge-kutta", "classical", "fixed", "attns"} <= points.tags["rk4"]
+    assert {"learned", "order-4"} <= points.tags["rk4+attns"]
+
+    (tmp_path / "oracle.py").write_text(ORACLE)
+    with_box = table[table["solver"] == "rk4+attns"].assign(solver="oracle", method=None, corrector=None, backend=None)
+    registry = build_registry(plugin_files=[tmp_path / "oracle.py"])
+    both = pd.concat([table[table["solver"] == "rk4"], with_box], ignore_index=True)
+    points = WorkPrecisionSet.from_table(both, registry)
+    assert points.curve("henon-heiles", "oracle").learned
+    # A learned black box is compared and is nobody's classical baseline.
+    assert set(equal_error(points)["baseline"]) <= {"rk4", ""}
+    assert set(equal_error(points)["series"]) == {"oracle"}
+
+
+def test_all_points_and_failures_are_listed():
+    points = WorkPrecisionSet.from_table(synthetic.table(dts=(0.2, 0.1, 0.05)))
+    rows = points.listed()
+    assert len(rows) == len(points.table)
+    lost = rows[rows["state"] == "diverged"]
+    assert len(lost) == 2 * 3
+    assert lost["reason"].str.contains("lost").all()
+    assert lost["error"].isna().all()
 
 
 def test_series_are_split_only_where_they_must_be():

@@ -4,6 +4,7 @@ from attns_harness.analysis.break_even import break_even as break_even
 from attns_harness.analysis.convergence import Order as Order
 from attns_harness.analysis.convergence import convergence as convergence
 from attns_harness.analysis.convergence import observed_order as observed_order
+from attns_harness.analysis.crossover import crossovers as crossovers
 from attns_harness.analysis.equal_error import classical_best as classical_best
 from attns_harness.analysis.equal_error import equal_cost as equal_cost
 from attns_harness.analysis.equal_error import equal_error as equal_error
@@ -24,6 +25,8 @@ from attns_harness.analysis.stability import imaginary_interval as imaginary_int
 from attns_harness.analysis.stability import largest_stable_step as largest_stable_step
 from attns_harness.analysis.stability import real_interval as real_interval
 from attns_harness.analysis.stability import stability_region as stability_region
+from attns_harness.analysis.stable_steps import stability_intervals as stability_intervals
+from attns_harness.analysis.stable_steps import stable_steps as stable_steps
 from attns_harness.analysis.study import Study as Study
 from attns_harness.analysis.table import load_table as load_table
 from attns_harness.analysis.table import prepare as prepare
@@ -31,3 +34,4 @@ from attns_harness.analysis.trial import BenchmarkGroup as BenchmarkGroup
 from attns_harness.analysis.trial import Trial as Trial
 from attns_harness.analysis.work_precision import Curve as Curve
 from attns_harness.analysis.work_precision import WorkPrecisionSet as WorkPrecisionSet
+from attns_harness.matrix import Analysis as Analysis

@@ -65,13 +65,19 @@ def equal_error(
     return pd.DataFrame(rows, columns=EQUAL_ERROR)
 
 
-def classical_best(points: WorkPrecisionSet, *, error: str = "error_l2_scaled", cost: str = "time") -> Frame:
+def classical_best(
+    points: WorkPrecisionSet,
+    *,
+    error: str = "error_l2_scaled",
+    cost: str = "time",
+    levels: Sequence[float] | None = None,
+) -> Frame:
     """Which classical solver is the cheapest at each error of the ladder, and what it costs."""
     rows = []
     for problem in points.problems:
         curves = {name: points.curve(problem, name, error=error, cost=cost) for name in points.series(problem)}
         classical = classical_besides("", curves)
-        for level in _levels(curves, None):
+        for level in _levels(curves, levels):
             name, reading = fastest(classical, level)
             rows.append({"problem": problem, "error": level, "fastest": name or "none", "cost": reading.value,
                          "status": reading.status})  # fmt: skip

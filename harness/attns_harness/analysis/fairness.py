@@ -60,6 +60,7 @@ def fairness(table: Frame, registry: Any = None) -> list[Check]:
         lambda: _seeds(table, learned),
         lambda: _reference(table),
         lambda: _timed(table),
+        lambda: _counted(table),
         lambda: _failures(table),
     )
     return [check() for check in checks]
@@ -140,15 +141,14 @@ def _simple_baselines(learned: Frame, registry: Any) -> Check:
 
 def _equal_settings(table: Frame) -> Check:
     name = "Are precision, backend, threads, ensemble and saving equal for all solvers of a problem?"
-    columns = [
-        c
-        for c in ("dtype", "backend", "threads", "n_trajectories", "timed_trajectories", "save_every", "cpu")
-        if c in table
-    ]
+    # A black box has no backend; everything else binds it too.
+    settings = ("dtype", "threads", "n_trajectories", "timed_trajectories", "save_every", "cpu", "backend")
+    columns = [c for c in settings if c in table]
     differing = []
-    for problem, rows in table[table["ok"] & ~table["third_party"]].groupby("problem"):
+    for problem, rows in table[table["ok"]].groupby("problem"):
         for column in columns:
-            values = sorted(str(v) for v in rows[column].dropna().unique())
+            bound = rows[~rows["third_party"]] if column == "backend" else rows
+            values = sorted(str(v) for v in bound[column].dropna().unique())
             if len(values) > 1:
                 differing.append(f"{problem}: {column} is {', '.join(values[:6])}")
     return _result(
@@ -230,6 +230,21 @@ def _timed(table: Frame) -> Check:
         bad["cell_id"],
         "Every finished cell has timings, its own or those of the cell that differs in the seed alone.",
         "These cells were not timed; comparisons of time leave them out, comparisons of operations do not.",
+    )
+
+
+def _counted(table: Frame) -> Check:
+    name = "Where nothing was timed: is every solver's cost known?"
+    rows = table[table["ok"]]
+    if rows.empty or rows["time_min_s"].notna().any():
+        return Check(name, None, "No cell finished." if rows.empty else "The run was timed.")
+    bad = rows[rows["operations"].isna()]
+    return _result(
+        name,
+        sorted({f"{r.problem}: {r.series}" for r in bad.itertuples()}),
+        "The operations of every finished cell are counted, those of correctors included.",
+        "The operations of these solvers are not counted (black boxes do not say what their steps compute, older runs "
+        "have no count): comparisons leave them out.",
     )
 
 

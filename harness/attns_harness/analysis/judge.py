@@ -159,8 +159,8 @@ def judge_time(key: Key, new: Trial, old: Trial, tolerance: float) -> Judgement:
 
 def _comparable(new: Trial, old: Trial) -> tuple[Sequence[float], Sequence[float], str]:
     """The values to compare, of one kind on both sides."""
-    if new.cpu and old.cpu:
-        return new.cpu, old.cpu, "processor time"
+    if new.processor and old.processor:
+        return new.processor, old.processor, "processor time"
     return new.samples, old.samples, ""
 
 

@@ -75,12 +75,12 @@ def stability_region(solver: AbstractSolver, z: Any, *, phases: int = 1) -> Any:
 
 def real_interval(solver: AbstractSolver, **options: Any) -> float:
     """Length of the stable part of the negative real axis, from 0; infinite beyond 1000."""
-    return _interval(lambda r: _amplification(solver, complex(-r, 0.0), options.get("phases", 1)))
+    return interval_length(lambda r: _amplification(solver, complex(-r, 0.0), options.get("phases", 1)))
 
 
 def imaginary_interval(solver: AbstractSolver, **options: Any) -> float:
     """Length of the stable part of the imaginary axis, from 0; infinite beyond 1000."""
-    return _interval(lambda r: _amplification(solver, complex(0.0, r), options.get("phases", 1)))
+    return interval_length(lambda r: _amplification(solver, complex(0.0, r), options.get("phases", 1)))
 
 
 def largest_stable_step(
@@ -136,7 +136,7 @@ def _amplification(solver: AbstractSolver, z: complex, phases: int) -> float:
     return size if math.isfinite(size) else math.inf
 
 
-def _interval(amplification: Callable[[float], float]) -> float:
+def interval_length(amplification: Callable[[float], float]) -> float:
     """First ``r`` at which the amplification exceeds 1, to about 1e-6."""
     low, step = 0.0, 0.05
     while amplification(low + step) <= 1 + _TOLERANCE:

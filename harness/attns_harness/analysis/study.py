@@ -1,11 +1,12 @@
 """Everything that is known about a run, computed once from its table: what every report shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
 
 from attns_harness.analysis.break_even import break_even
 from attns_harness.analysis.convergence import convergence
+from attns_harness.analysis.crossover import crossovers
 from attns_harness.analysis.equal_error import classical_best, equal_cost, equal_error
 from attns_harness.analysis.explosion import explosion_rates
 from attns_harness.analysis.fairness import Check, fairness
@@ -14,8 +15,9 @@ from attns_harness.analysis.inputs import inputs
 from attns_harness.analysis.learning import learning_curves
 from attns_harness.analysis.ranking import costs_at_errors, performance_profile, win_tie_loss
 from attns_harness.analysis.regimes import regimes
+from attns_harness.analysis.stable_steps import stability_intervals, stable_steps
 from attns_harness.analysis.work_precision import COSTS, WorkPrecisionSet
-from attns_harness.matrix import Regime
+from attns_harness.matrix import Analysis, Regime
 
 
 @final
@@ -32,21 +34,27 @@ class Study:
         Where orders, tags, formulas and citations come from; analyses work without it.
     wanted : tuple of Regime
         What the matrix asks to compare.
+    terms : Analysis
+        What solvers are compared by; what is None follows from the table.
+    swept : WorkPrecisionSet, optional
+        Curves in place of those over steps and tolerances, such as ``points.over("width")``.
     """
 
     table: Frame
     title: str
     registry: Any = None
     wanted: tuple[Regime, ...] = ()
+    terms: Analysis = field(default_factory=Analysis)
+    swept: WorkPrecisionSet | None = None
 
     @cached_property
     def points(self) -> WorkPrecisionSet:
-        return WorkPrecisionSet.from_table(self.table, self.registry)
+        return WorkPrecisionSet.from_table(self.table, self.registry) if self.swept is None else self.swept
 
     @cached_property
     def error(self) -> str:
         """The error column compared by: component-scaled l2 where there is one."""
-        return (self.points.errors() or ["error_l2_scaled"])[0]
+        return self.terms.error or (self.points.errors() or ["error_l2_scaled"])[0]
 
     @cached_property
     def cost(self) -> str:
@@ -54,6 +62,8 @@ class Study:
 
         Operations before evaluations, because these leave out what a corrector computes.
         """
+        if self.terms.cost is not None:
+            return self.terms.cost
         return next((cost for cost in ("time", "operations") if self.table[COSTS[cost][0]].notna().any()), "nfe")
 
     @cached_property
@@ -69,11 +79,15 @@ class Study:
 
     @cached_property
     def equal_error(self) -> Frame:
-        return equal_error(self.points, error=self.error, cost=self.cost)
+        return equal_error(self.points, error=self.error, cost=self.cost, levels=self.terms.levels)
 
     @cached_property
     def classical_best(self) -> Frame:
-        return classical_best(self.points, error=self.error, cost=self.cost)
+        return classical_best(self.points, error=self.error, cost=self.cost, levels=self.terms.levels)
+
+    @cached_property
+    def crossovers(self) -> Frame:
+        return crossovers(self.points, error=self.error, cost=self.cost)
 
     @cached_property
     def equal_cost(self) -> Frame:
@@ -86,6 +100,14 @@ class Study:
     @cached_property
     def orders(self) -> Frame:
         return convergence(self.points, error=self.error)
+
+    @cached_property
+    def stability(self) -> Frame:
+        return stability_intervals(self.table, self.registry)
+
+    @cached_property
+    def stable_steps(self) -> Frame:
+        return stable_steps(self.table, registry=self.registry, trajectories=self.terms.stable_steps)
 
     @cached_property
     def explosions(self) -> Frame:
@@ -108,7 +130,7 @@ class Study:
 
     @cached_property
     def costs(self) -> Frame:
-        return costs_at_errors(self.points, error=self.error, cost=self.cost)
+        return costs_at_errors(self.points, error=self.error, cost=self.cost, levels=self.terms.levels)
 
     @cached_property
     def profile(self) -> Frame:

@@ -43,7 +43,7 @@ AXES = ("corrector", "backend", "dtype", "train_trajectories", "noise", "recipe"
 _UNITS = {"train_trajectories": "{:g} traj.", "noise": "noise {:g}", "width": "width {:g}", "input": "input {}"}
 
 
-def load_table(run_dir: Path) -> Frame:
+def load_table(run_dir: Path, registry: Any = None) -> Frame:
     """The table of a run, prepared by :func:`prepare`.
 
     Raises
@@ -53,17 +53,18 @@ def load_table(run_dir: Path) -> Frame:
     """
     from attns_harness.tables import read_results
 
-    return prepare(read_results(run_dir))
+    return prepare(read_results(run_dir), registry)
 
 
-def prepare(table: Frame) -> Frame:
+def prepare(table: Frame, registry: Any = None) -> Frame:
     """A copy with every column that analyses use, and the derived ones.
 
     Adds ``problem``, ``series``, ``learned``, ``third_party`` (a black box), ``adaptive``, ``control``
     (``dt``, ``rtol`` or ``steps_per_save``), ``ok`` and ``time_per_trajectory_s`` (seconds, the minimum over
     repeats divided by the number of timed trajectories; rows that differ in the seed alone share it where
     not all are timed).
-    Infinite numbers become missing: a measure is finite or absent.
+    Infinite numbers become missing: a measure is finite or absent. A black box is learned where the
+    registry has it with the tag ``learned``.
     """
     table = table.copy().reset_index(drop=True)
     for name in TEXT:
@@ -78,6 +79,10 @@ def prepare(table: Frame) -> Frame:
     corrected = (table["corrector"] != "") & (table["corrector"] != "none")
     table["learned"] = corrected | table["train_trajectories"].notna()
     table["third_party"] = table["method"] == ""
+    if registry is not None:
+        known = set(registry.names("solver"))
+        taught = {s for s in set(table["solver"]) & known if "learned" in registry.get("solver", s).tags}
+        table["learned"] |= table["third_party"] & table["solver"].isin(taught)
     table["adaptive"] = table["rtol"].notna() & table["dt"].isna()
     table["control"] = table["dt"].fillna(table["rtol"]).fillna(table["steps_per_save"])
     table["ok"] = table["state"] == "ok"

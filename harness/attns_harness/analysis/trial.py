@@ -28,8 +28,8 @@ class Trial:
     samples : tuple of float
         On the clock.
     cpu : tuple of float
-        Processor seconds of the samples that computed without a break on one thread; empty where the
-        solve waits or uses several threads (see :mod:`attns_harness.timing`).
+        Processor seconds of the samples that computed without a break on one thread (see
+        :mod:`attns_harness.timing`).
     """
 
     samples: tuple[float, ...]
@@ -45,9 +45,13 @@ class Trial:
         return cls(*(tuple(float(v) for v in timing.get(name, ())) for name in ("values", "cpu")))
 
     def join(self, other: "Trial") -> "Trial":
-        """Both one after the other; processor time as long as half of the samples have it."""
-        samples, cpu = self.samples + other.samples, self.cpu + other.cpu
-        return Trial(samples, cpu if 2 * len(cpu) >= len(samples) else ())
+        """Both one after the other."""
+        return Trial(self.samples + other.samples, self.cpu + other.cpu)
+
+    @property
+    def processor(self) -> tuple[float, ...]:
+        """Processor seconds, if the solve is one that computes on one thread: a quarter of its samples say so."""
+        return self.cpu if 4 * len(self.cpu) >= len(self.samples) else ()
 
     def estimate(self, kind: Estimator = "minimum") -> float:
         """Seconds per call."""

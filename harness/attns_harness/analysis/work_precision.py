@@ -6,11 +6,12 @@ a set can be saved, loaded, merged and filtered by tags.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 
@@ -52,8 +53,9 @@ class Curve:
     Parameters
     ----------
     error, cost, control, seed, uncertainty : array, shape (points,)
-        ``control`` is the step or the tolerance; ``uncertainty`` is the reference's, component-scaled, and
-        bounds the other norms in order of magnitude only.
+        ``control`` is what the curve is swept over: step or tolerance, or what :meth:`WorkPrecisionSet.over`
+        names. ``uncertainty`` is the reference's in the norm of ``error``: it is measured component-scaled,
+        and enters other norms with the ratio that the same row has between the two.
     failures : DataFrame
         The rows that are no point of the curve, with ``state`` and ``reason``.
     """
@@ -132,7 +134,7 @@ class WorkPrecisionSet:
     @classmethod
     def from_table(cls, table: Frame, registry: Any = None) -> "WorkPrecisionSet":
         """From result rows as the runner writes them; tags come from the registry where there is one."""
-        prepared = table if "series" in table else prepare(table)
+        prepared = table if "series" in table else prepare(table, registry)
         return cls(prepared, {name: _tags(rows, registry) for name, rows in prepared.groupby("solver")})
 
     @cached_property
@@ -190,10 +192,28 @@ class WorkPrecisionSet:
             cost=points[COSTS[cost][0]].to_numpy(),
             control=points["control"].to_numpy(),
             seed=points["seed"].fillna(0).to_numpy(),
-            # An invariant's drift is measured against its own initial value, not against the reference.
-            uncertainty=points["reference_uncertainty"].fillna(0.0).to_numpy() * (error != "invariant_drift"),
+            uncertainty=_uncertainty(points, error).to_numpy(),
             failures=_why(rows[~usable], error, cost),
         )
+
+    def listed(self, *, error: str = "error_l2_scaled", cost: str = "time") -> Frame:
+        """Every point of every curve and every failure, one row each.
+
+        Columns ``problem``, ``series``, ``learned``, ``control``, ``seed``, ``error``, ``cost``,
+        ``uncertainty``, ``below_reference``, ``state``, ``reason``; failures have no error that counts.
+        """
+        frames = []
+        for problem in self.problems:
+            for name in self.series(problem):
+                c = self.curve(problem, name, error=error, cost=cost)
+                mean = {"control": c.control, "seed": c.seed, "error": c.error, "cost": c.cost,
+                        "uncertainty": c.uncertainty, "below_reference": c.below_reference}  # fmt: skip
+                lost = c.failures[["control", "seed", "state", "reason"]].assign(cost=c.failures[COSTS[cost][0]])
+                both = [pd.DataFrame(mean).assign(state="ok", reason=""), lost]
+                rows = pd.concat([f for f in both if len(f)]) if any(map(len, both)) else both[0]
+                frames.append(rows.assign(problem=problem, series=name, learned=c.learned))
+        columns = ["problem", "series", "learned", *(pd.concat(frames).columns.drop(["problem", "series", "learned"]))]
+        return pd.concat(frames, ignore_index=True)[columns]
 
     def errors(self) -> list[str]:
         """Error columns that hold at least one number, in order of preference."""
@@ -205,7 +225,7 @@ class WorkPrecisionSet:
 
     def filter(self, *tags: str, problem: str | None = None, series: Iterable[str] | None = None) -> "WorkPrecisionSet":
         """Keep solvers that carry all ``tags``, and rows of the given problem and series."""
-        keep = self.table["solver"].map(lambda s: set(tags) <= self.tags.get(s, frozenset()))
+        keep = self.table["solver"].map(lambda s: set(tags) <= self.tags.get(s, frozenset())).astype(bool)
         if problem is not None:
             keep &= self.table["problem"] == problem
         if series is not None:
@@ -214,7 +234,30 @@ class WorkPrecisionSet:
 
     def exclude(self, *tags: str) -> "WorkPrecisionSet":
         """Drop solvers that carry any of ``tags``."""
-        return self._rows(~self.table["solver"].map(lambda s: bool(set(tags) & self.tags.get(s, frozenset()))))
+        unwanted = self.table["solver"].map(lambda s: bool(set(tags) & self.tags.get(s, frozenset())))
+        return self._rows(~unwanted.astype(bool))
+
+    def over(self, axis: Literal["train_trajectories", "width"]) -> "WorkPrecisionSet":
+        """The same cells with learned solvers swept over training data or width instead of the step.
+
+        A learned series is then a solver at one step and becomes a curve over the axis, which is its
+        ``control``; classical series stay swept over their steps or tolerances.
+
+        Raises
+        ------
+        AttnsError
+            If no learned solver of the set varies in it.
+        """
+        rows = self.table
+        swept = rows["learned"] & rows[axis].notna() & rows["control"].notna()
+        if not swept.any() or rows.loc[swept, axis].nunique() < 2:
+            raise AttnsError(f"no learned solver of these results has two values of {axis!r}")
+        kind = np.where(rows["adaptive"], "rtol", "dt")
+        names = [
+            f"{_without(name, axis)}, {k}={c:g}" if moved else name
+            for name, k, c, moved in zip(rows["series"], kind, rows["control"], swept, strict=True)
+        ]
+        return WorkPrecisionSet(rows.assign(series=names, control=rows[axis].where(swept, rows["control"])), self.tags)
 
     def merge(self, *others: "WorkPrecisionSet") -> "WorkPrecisionSet":
         """All rows of all sets; a cell that several hold is taken from the last."""
@@ -269,6 +312,19 @@ class WorkPrecisionSet:
         return work_precision_html(self)
 
 
+def _uncertainty(points: Frame, error: str) -> Column:
+    """The reference's uncertainty in the norm of ``error``."""
+    known = points["reference_uncertainty"].fillna(0.0)
+    if error == "invariant_drift":
+        # Measured against the invariant's own initial value, not against the reference.
+        return known * 0.0
+    scaled = f"{error.removesuffix('_rel')}_scaled"
+    if error.endswith("_scaled") or scaled not in points:
+        return known
+    factor = points[error] / points[scaled].where(points[scaled] > 0)
+    return known * factor.where(np.isfinite(factor), 1.0)
+
+
 def _why(rows: Frame, error: str, cost: str) -> Frame:
     """The rows left out of a curve, each with a reason."""
     rows = rows.copy()
@@ -278,13 +334,21 @@ def _why(rows: Frame, error: str, cost: str) -> Frame:
     return rows
 
 
+def _without(series: str, axis: str) -> str:
+    """A series' name without the value of an axis, wherever it stands: an option, or at the end."""
+    if axis == "width":
+        series = re.sub(r"\[width=[^,\]]*\]|(?<=\[)width=[^,\]]*,|,width=[^,\]]*(?=[,\]])", "", series)
+        return re.sub(r", width [^,]+", "", series)
+    return re.sub(r", [^ ,]+ traj\.", "", series)
+
+
 def _tags(rows: Frame, registry: Any) -> frozenset[str]:
-    """Tags of a solver: from its rows, its method and its black box."""
+    """Tags of a solver: from its rows, its method, its corrector and its black box."""
     tags = {"learned" if rows["learned"].any() else "classical"}
     tags.add("adaptive" if rows["adaptive"].any() else "fixed")
     if registry is not None:
-        for kind, names in (("method", set(rows["method"])), ("solver", set(rows["solver"]))):
-            for name in names & set(registry.names(kind)):
+        for kind in ("method", "corrector", "solver"):
+            for name in set(rows[kind]) & set(registry.names(kind)):
                 found = registry.get(kind, name)
                 tags |= set(found.tags)
                 tags.add(registry.owner(kind, name).distribution or "file")

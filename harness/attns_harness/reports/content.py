@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from attns_harness.analysis.frames import Frame, pd
+from attns_harness.analysis.stable_steps import stability_function
 from attns_harness.analysis.study import Study
 from attns_harness.analysis.work_precision import COSTS, ERRORS
 from attns_harness.reports.document import Document, Figure, Section, Table
@@ -12,6 +13,7 @@ from attns_harness.reports.figures import explosion_figure, profile_figure, trai
 from attns_harness.reports.learning_figure import learning_figure
 from attns_harness.reports.regime_sections import regime_sections
 from attns_harness.reports.selection import MOST_SERIES, leaders, named
+from attns_harness.reports.stability_figure import stability_figure
 from attns_harness.reports.style import COLOURS, MARKERS, Look, looks
 from attns_harness.reports.summary import failures, states, summary
 from attns_harness.reports.text import file_name
@@ -36,6 +38,7 @@ def document(study: Study, facts: RunFacts) -> Document:
             *regime_sections(study),
             *(_problem(study, problem, drawn, facts) for problem in study.points.problems),
             *_ranking(study),
+            *_stability(study),
             _fairness(study),
             *_failed(study),
             _provenance(study, facts),
@@ -81,6 +84,8 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts
         *_part(study.break_even if study.cost == "time" else pd.DataFrame(), problem, "break-even",
                "Trajectories after which data generation and training have paid for themselves; inf: never", first),
         *_part(study.classical_best, problem, "classical", "Cheapest classical solver at each error", first),
+        *_part(_crossing(study), problem, "crossovers", "Errors at which the cheaper of two solvers changes: one is "
+               "cheaper at larger errors, the other at smaller ones; 95 % intervals over seeds", first),
         *_part(study.orders, problem, "orders", "Observed order of convergence, with fit range and 95 % interval",
                first),
         *_part(_exploding(study), problem, "explosions", "Share of trajectories that diverge, with Wilson intervals",
@@ -178,6 +183,11 @@ def _part(frame: Frame, problem: str, name: str, caption: str, first: list[str])
     return [Table(name=name, caption=caption, frame=rows.reset_index(drop=True))] if len(rows) else []
 
 
+def _crossing(study: Study) -> Frame:
+    """Crossovers of a run with few series; of many, pairs of all with all are more than a page holds."""
+    return study.crossovers if study.points.table["series"].nunique() <= MOST_SERIES else pd.DataFrame()
+
+
 def _exploding(study: Study) -> Frame:
     """Rates of the series that diverge anywhere on the problem."""
     rates = study.explosions
@@ -251,6 +261,41 @@ def _ranking(study: Study) -> list[Section]:
         )  # fmt: skip
     text = (f"Over {levels}; what a solver does not reach costs infinity (Dolan and More, 2002).",)
     return [Section(name="ranking", title="Ranking", text=text, figures=(figure,), tables=tuple(tables))]
+
+
+def _stability(study: Study) -> list[Section]:
+    """Intervals and regions of absolute stability of the methods, and the largest stable steps of the run."""
+    intervals = study.stability if study.terms.stability else pd.DataFrame()
+    steps = study.stable_steps.dropna(axis=1, how="all")
+    tables, figures = [], []
+    if len(intervals):
+        tables.append(
+            Table(name="stability", caption="Stable part of the negative real axis and of the imaginary axis, as "
+                  "lengths of dt times the eigenvalue; inf: beyond 1000", frame=intervals)
+        )  # fmt: skip
+        methods = {n: study.registry.method(n) for n in intervals["solver"]}
+        drawn = {n: f for n, m in methods.items() if (f := stability_function(m)) is not None}
+        if drawn:
+            shown = list(drawn)[:MOST_SERIES]
+            figures.append(
+                Figure(
+                    name="stability-regions",
+                    caption=f"Boundaries of the regions of absolute stability, dt times eigenvalue."
+                    f"{_others(len(shown), len(drawn))}",
+                    alt=f"Boundaries of the regions of absolute stability of {', '.join(shown)}; the table has their "
+                    "lengths on both axes.",
+                    draw=partial(stability_figure, {n: drawn[n] for n in shown}, _looks(study) | looks(shown, set())),
+                )
+            )
+    if len(steps) and {"stable_dt", "unstable_dt", "largest_stable_dt"} & set(steps):
+        found = "; largest_stable_dt: by bisection" if "largest_stable_dt" in steps else ""
+        tables.append(
+            Table(name="stable-steps", caption="Largest step of the run without a diverged trajectory, smallest with "
+                  f"one{found}", frame=steps)
+        )  # fmt: skip
+    if not tables:
+        return []
+    return [Section(name="stability", title="Stability", tables=tuple(tables), figures=tuple(figures))]
 
 
 def _training(equation: str, facts: RunFacts) -> list[Figure]:

@@ -15,6 +15,7 @@ from attns_harness.reports.facts import RunFacts, read_facts
 from attns_harness.reports.feed import write_feed
 from attns_harness.reports.page import Link, Page, PageTable, render_page, row
 from attns_harness.reports.summary import states
+from attns_harness.reports.terms import terms_of
 from attns_harness.reports.text import file_name
 from attns_harness.reports.verdicts import verdicts
 from attns_harness.reports.write import write_report
@@ -83,9 +84,8 @@ def publish(
 
 def _read(run_dir: Path, registry: Any) -> PublishedRun:
     facts = read_facts(run_dir)
-    return PublishedRun(
-        file_name(facts.name), Study(prepare(read_results(run_dir)), facts.name, registry, facts.regimes), facts
-    )
+    study = Study(prepare(read_results(run_dir), registry), facts.name, registry, facts.regimes, terms_of(run_dir))
+    return PublishedRun(file_name(facts.name), study, facts)
 
 
 def _write(path: Path, page: Page) -> Path:

@@ -58,6 +58,7 @@ COLUMNS = {
     "python_version": "version of Python",
     "numba_version": "version of numba",
     "cpu": "processor",
+    "threads": "threads that a solve may use; black boxes may have their own",
 }
 """Definition and unit of every column that no metric defines."""
 

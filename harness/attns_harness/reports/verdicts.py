@@ -11,7 +11,7 @@ from attns_harness.reports.summary import states
 
 MOST_SENTENCES = 6
 """Compared series of one problem that get a sentence each, and names in one sentence."""
-_UNIT = {"time": "time", "operations": "operations", "nfe": "right-hand-side evaluations"}
+_UNIT = {"time": "time", "operations": "operations", "nfe": "right-hand-side evaluations", "steps": "steps"}
 _UNTIMED = {
     "operations": "No cell was timed: the comparisons that follow count floating-point operations, those of evaluating "
     "a corrector included. Operations are not seconds.",
@@ -35,7 +35,9 @@ def verdicts(study: Study) -> tuple[str, ...]:
     elif study.equal_error.empty:
         lines += _classical(study)
     else:
-        if study.cost in _UNTIMED:
+        if study.terms.cost is not None:
+            lines.append(f"The comparisons that follow are by {_UNIT[study.cost]}, as was asked for.")
+        elif study.cost in _UNTIMED:
             lines.append(_UNTIMED[study.cost])
         if study.not_counted:
             lines.append(f"Left out, because their {_UNIT[study.cost]} are not known: {_listed(study.not_counted)}.")

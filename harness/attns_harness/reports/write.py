@@ -18,6 +18,7 @@ from attns_harness.reports.long_tables import write_long_tables
 from attns_harness.reports.markdown import write_markdown
 from attns_harness.reports.regime_map import write_regime_map
 from attns_harness.reports.tables import write_csv, write_parquet
+from attns_harness.reports.terms import terms_of
 from attns_harness.tables import read_results
 
 TITLES = {
@@ -71,7 +72,8 @@ def write_report(
     facts = read_facts(run_dir)
     table = read_results(run_dir)
     out.mkdir(parents=True, exist_ok=True)
-    study = Study(prepare(table), title or facts.title or facts.name, registry, facts.regimes)
+    title = title or facts.title or facts.name
+    study = Study(prepare(table, registry), title, registry, facts.regimes, terms_of(run_dir))
     content: Document | None = None
     written: list[Path] = []
     for name in formats:
@@ -86,7 +88,7 @@ def write_report(
         elif name in _TABLES:
             written += _TABLES[name](table, out, registry)
         else:
-            written += registry.get("report", name).write(table, out, title or facts.name)
+            written += registry.get("report", name).write(table, out, title)
     return written
 
 
@@ -95,5 +97,5 @@ def write_format(name: str, table: Any, out: Path, title: str) -> list[Path]:
     registry = build_registry()
     if name in _TABLES:
         return _TABLES[name](table, out, registry)
-    content = document(Study(prepare(table), title, registry), RunFacts(name=title))
+    content = document(Study(prepare(table, registry), title, registry), RunFacts(name=title))
     return [*write_long_tables(content, out), *_DOCUMENTS[name](content, out)]
