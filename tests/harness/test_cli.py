@@ -9,10 +9,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from attns_harness.cli import cli, main
 from attns_harness.tables import LEADING, read_results
 from runs import HERE
+
+from attns_core import build_registry
+from attns_core.dataset import follow
 
 MATRIX = """
 name = "tiny"
@@ -204,3 +208,17 @@ def test_train_then_solve_with_the_weights(tmp_path: Path) -> None:
     assert corrected["L_N"] > 0
     assert corrected["outside_training"] == []
     assert "not an empty folder" in attns("train", "dahlquist", "--out", "w", cwd=tmp_path, code=2).stderr
+
+
+def test_train_on_trajectories_of_ones_own(tmp_path: Path) -> None:
+    equation = build_registry().equation("henon-heiles")
+    times = 0.5 * np.arange(21)
+    states, _ = follow(equation, equation.initial_states(1, 3), times, 0.5)
+    np.savez(tmp_path / "mine.npz", t=times, u=states)
+    words = ("train", "henon-heiles", "--corrector", "linear", "--data", "mine.npz", "--json")
+    assert json.loads(attns(*words, "--out", "w", cwd=tmp_path).stdout)["held_out_relative_error"] < 1
+    states[3, 1, 2] = np.nan
+    np.savez(tmp_path / "mine.npz", t=times, u=states)
+    refused = attns(*words, "--out", "v", cwd=tmp_path, code=2).stderr
+    assert "'y' of trajectory 2 at t=1.5" in refused
+    assert not (tmp_path / "v").exists()
