@@ -80,8 +80,10 @@ class Equation:
     period : callable, optional
         ``period(params)`` -> period of the forcing, for maps over whole periods.
     solver : str
-        Name of a registered solver that must make training data and references, where no general
-        integrator applies; empty for none.
+        Name of the registered solver that makes training data, where no general one serves.
+    integrators : two pairs of str and callable
+        Names and functions ``(problem, rtol) -> states`` of the two integrators that make references,
+        where no general ones serve. The first is trusted, the second independent of it.
     least : mapping
         Smallest allowed value of a parameter, where there is one: ``{"n": 2}``.
     overrides : mapping
@@ -114,6 +116,7 @@ class Equation:
     log_times: tuple[float, float] | None = None
     period: Callable[[Params], float] | None = None
     solver: str = ""
+    integrators: tuple[tuple[str, Callable[..., Array]], ...] = ()
     least: Mapping[str, float] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
 
@@ -130,6 +133,8 @@ class Equation:
         _ = self.p, self.component_names
         if not (np.isfinite(self.t_end) and self.t_end > self.t0):
             raise AttnsError(f"equation {self.name!r}: t_end must be after t0={self.t0}, got {self.t_end!r}")
+        if len(self.integrators) not in (0, 2):
+            raise AttnsError(f"equation {self.name!r}: references take two integrators, got {len(self.integrators)}")
         if not self.dts or any(not (np.isfinite(d) and d > 0) for d in self.dts):
             raise AttnsError(f"equation {self.name!r}: dts must be positive numbers, got {self.dts!r}")
 

@@ -29,6 +29,7 @@ from attns_plugins.equations.quadrupole_trap import QUADRUPOLE_TRAP
 from attns_plugins.equations.robertson import ROBERTSON
 from attns_plugins.equations.spring_chain import SPRING_CHAIN
 from attns_plugins.equations.stick_slip import STICK_SLIP
+from attns_plugins.equations.stick_slip_coulomb import STICK_SLIP_COULOMB
 from attns_plugins.equations.van_der_pol import VAN_DER_POL
 from attns_plugins.equations.van_der_pol_stiff import VAN_DER_POL_STIFF
 
@@ -61,6 +62,7 @@ EQUATIONS: tuple[Equation, ...] = (
     ROBERTSON,
     SPRING_CHAIN,
     STICK_SLIP,
+    STICK_SLIP_COULOMB,
     VAN_DER_POL,
     VAN_DER_POL_STIFF,
 )

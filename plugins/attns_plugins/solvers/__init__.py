@@ -1,0 +1,12 @@
+"""Solvers for equations that no general method serves: one file each, plus one line here."""
+
+from attns_core import hookimpl
+from attns_core.black_box import BlackBoxSolver
+from attns_plugins.solvers.stick_slip_events import STICK_SLIP_EVENTS
+
+SOLVERS: tuple[BlackBoxSolver, ...] = (STICK_SLIP_EVENTS,)
+
+
+@hookimpl
+def attns_solvers() -> tuple[BlackBoxSolver, ...]:
+    return SOLVERS
