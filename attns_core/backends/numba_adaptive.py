@@ -36,7 +36,8 @@ def prepare_adaptive(
     lanes = 8 if n <= _FEW else 16
 
     def generate(exact: bool) -> Generated:
-        form = Form(dtype=dtype, lanes=lanes, fastmath=backend.fastmath, exact=exact)
+        bits = backend.asked_vector_bits
+        form = Form(dtype=dtype, lanes=lanes, fastmath=backend.fastmath, exact=exact, vector_bits=bits)
         if isinstance(method, Rosenbrock):
             return adaptive_kernel(method, graph, form)
         assert pair is not None
@@ -88,6 +89,7 @@ def prepare_adaptive(
                 "threads": used,
                 "fastmath": backend.fastmath,
                 "lanes": lanes,
+                "vector_bits": backend.asked_vector_bits,
                 "form": "fused" if whole else "staged",
                 "repeated_exactly": int(again.size),
             },

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from attns_core.corrector import Correction, CorrectorSequence, TrainedCorrector, stage_weights
-from attns_core.kernels.corrected import CorrectorForm, corrector_arrays, stacked_arrays
+from attns_core.kernels.corrector_arrays import corrector_arrays, stacked_arrays
+from attns_core.kernels.corrector_form import CorrectorForm
+from attns_core.kernels.form import Form
 from attns_core.method import AbstractMethod
 
 
@@ -39,10 +41,11 @@ def corrector_form(corrector: Correction, dim: int, method: AbstractMethod) -> C
     )
 
 
-def corrector_tables(corrector: Correction, dim: int, dtype: str) -> tuple[Any, ...]:
+def corrector_tables(corrector: Correction, dim: int, method: AbstractMethod, form: Form) -> tuple[Any, ...]:
     """The numbers of a corrector or of a sequence, in the kernel's order and precision."""
     if isinstance(corrector, CorrectorSequence):
-        return stacked_arrays([corrector_tables(_silent(c), dim, dtype) for c in corrector.correctors])
+        return stacked_arrays([corrector_tables(_silent(c), dim, method, form) for c in corrector.correctors])
+    compiled = corrector_form(corrector, dim, method)
     return corrector_arrays(
         mean=corrector.mean,
         scale=corrector.scale,
@@ -57,7 +60,8 @@ def corrector_tables(corrector: Correction, dim: int, dtype: str) -> tuple[Any, 
         lower=corrector.lower,
         upper=corrector.upper,
         dim=dim,
-        dtype=dtype,
+        dtype=form.dtype,
+        half_turns=compiled.is_on_vectors(dim, form) and compiled.activations[-1] == "sine",
     )
 
 

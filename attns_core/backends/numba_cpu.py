@@ -28,6 +28,7 @@ from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.step import Step, runge_kutta_step, splitting_step, zero_step
+from attns_core.kernels.vectors import WIDTHS, automatic_bits
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting, ZeroIncrement
 from attns_core.problem import Problem
 from attns_core.solution import Solution
@@ -52,6 +53,9 @@ class NumbaBackend(AbstractBackend):
         Trajectories per block, a multiple of the vector length; results do not depend on it.
     form : {"auto", "fused", "staged"}
         Whole steps as straight-line code, or right-hand sides only; ``auto`` decides by size.
+    vector_bits : {None, 0, 128, 256, 512}
+        Width of vectors to ask the compiler for, 0 for the compiler's own choice; None asks for the full
+        width on processors known to gain by it. Results do not depend on it without fast-math.
     """
 
     name: str = "numba"
@@ -59,12 +63,20 @@ class NumbaBackend(AbstractBackend):
     fastmath: bool = False
     lanes: int = 32
     form: str = "auto"
+    vector_bits: int | None = None
 
     def __post_init__(self) -> None:
         if self.threads < 1 or self.lanes < 1:
             raise AttnsError(f"threads and lanes must be at least 1, got {self.threads} and {self.lanes}")
         if self.form not in ("auto", "fused", "staged"):
             raise AttnsError(f"form must be auto, fused or staged, got {self.form!r}")
+        if self.vector_bits is not None and self.vector_bits not in WIDTHS:
+            raise AttnsError(f"vector_bits must be None or one of {WIDTHS}, got {self.vector_bits!r}")
+
+    @property
+    def asked_vector_bits(self) -> int:
+        """The width of vectors that kernels ask for on this processor."""
+        return automatic_bits() if self.vector_bits is None else self.vector_bits
 
     def options(self) -> dict[str, Any]:
         return {"threads": self.threads, "fastmath": self.fastmath}
@@ -115,30 +127,37 @@ class NumbaBackend(AbstractBackend):
         corrected = corrector is not None and corrector.active
         # A single trajectory stays in scalars, which only bare whole steps can.
         lanes = 1 if problem.n == 1 and whole and not corrected else self.lanes
-        if corrected and problem.n > 4 * lanes:
+        dim = problem.equation.dim
+        term = corrector_form(corrector, dim, method) if corrector is not None and corrected else None
+
+        def form(exact: bool) -> Form:
+            bits = self.asked_vector_bits
+            return Form(
+                dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact, vector_bits=bits, varying=varying
+            )
+
+        if term is not None and problem.n > 4 * lanes and not term.is_on_vectors(dim, form(False)):
             # Weights are fetched once per pass over a block: longer blocks fetch them less often.
             lanes *= 4
 
         def generate(exact: bool) -> Generated:
-            form = Form(dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact, varying=varying)
-            return _fixed_kernel(problem, method, corrector if corrected else None, graph, form, whole)
+            return _fixed_kernel(problem, method, corrector if corrected else None, graph, form(exact), whole)
 
-        tables: tuple[Any, ...] = ()
-        if isinstance(method, ExplicitRungeKutta) and not whole:
-            t = method.tableau
-            tables = fixed.staged_coefficients(t.a, t.b, t.c, t.needed)
-        if isinstance(method, ExponentialRungeKutta):
-            if varying:
-                tables = varying_tables(method, problem.equation, steps.lengths, dtype)
-            else:
-                tables = exponential_tables(method, problem.equation, float(steps.lengths[0]), dtype)
-        if corrector is not None and corrected:
-            tables += corrector_tables(corrector, problem.equation.dim, dtype)
-        products = (
-            corrector is not None
-            and corrected
-            and corrector_form(corrector, problem.equation.dim, method).uses_products(problem.equation.dim)
-        )
+        def tables(exact: bool) -> tuple[Any, ...]:
+            arrays: tuple[Any, ...] = ()
+            if isinstance(method, ExplicitRungeKutta) and not whole:
+                t = method.tableau
+                arrays = fixed.staged_coefficients(t.a, t.b, t.c, t.needed)
+            if isinstance(method, ExponentialRungeKutta):
+                if varying:
+                    arrays = varying_tables(method, problem.equation, steps.lengths, dtype)
+                else:
+                    arrays = exponential_tables(method, problem.equation, float(steps.lengths[0]), dtype)
+            if corrector is not None and corrected:
+                arrays += corrector_tables(corrector, dim, method, form(exact))
+            return arrays
+
+        products = term is not None and term.uses_products(dim)
         generated = generate(False)
         c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
         kernel = load_kernel(generated.source, ENTRY)
@@ -147,21 +166,24 @@ class NumbaBackend(AbstractBackend):
         lengths = (control.dt,) if isinstance(control, FixedStep) and not varying else (steps.starts, steps.lengths)
         n_blocks = -(-problem.n // lanes)
 
-        def call(kernel: Any, out: Any, chosen: Any, first: int, last: int) -> None:
-            kernel(u0, out, problem.t_save, chosen, *lengths, c, first, last, *tables)
+        arrays = tables(False)
+
+        def call(kernel: Any, arrays: Any, out: Any, chosen: Any, first: int, last: int) -> None:
+            kernel(u0, out, problem.t_save, chosen, *lengths, c, first, last, *arrays)
 
         # Compiles without stepping.
-        call(kernel, np.empty((1, *u0.shape), dtype=u0.dtype), counts[:0], 0, 0)
+        call(kernel, arrays, np.empty((1, *u0.shape), dtype=u0.dtype), counts[:0], 0, 0)
 
         def solve() -> Solution:
             out = np.empty((problem.t_save.size, *u0.shape), dtype=u0.dtype)
             with threadpool_limits(1, user_api="blas") if products else nullcontext():
-                used = share(lambda first, last: call(kernel, out, counts, first, last), n_blocks, self.threads)
+                used = share(lambda first, last: call(kernel, arrays, out, counts, first, last), n_blocks, self.threads)
             again = _blocks_with_nan(out, lanes) if generated.has_limits else []
             if again:
                 libm = load_kernel(generate(True).source, ENTRY)
+                exactly = tables(True)
                 for block in again:
-                    call(libm, out, counts, block, block + 1)
+                    call(libm, exactly, out, counts, block, block + 1)
             return Solution(
                 t=problem.t_save,
                 u=out,
@@ -172,6 +194,7 @@ class NumbaBackend(AbstractBackend):
                     "threads": used,
                     "fastmath": self.fastmath,
                     "lanes": lanes,
+                    "vector_bits": self.asked_vector_bits,
                     "form": "fused" if whole else "staged",
                     "blocks_repeated_exactly": len(again),
                 },

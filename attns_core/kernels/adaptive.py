@@ -15,7 +15,7 @@ from typing import Any, Protocol, final
 import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator
+from attns_core.kernels.form import Form, Generated, begin, entry
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 
@@ -291,8 +291,7 @@ def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tab
     out.lines(["", ""])
     out.lines(_FIRST_STEP.splitlines())
     out.lines(["", ""])
-    out.line(decorator(form))
-    with out.block(f"def {ENTRY}({ARGUMENTS}{tables})"):
+    with entry(out, form, f"{ARGUMENTS}{tables}"):
         out.lines(constants.prologue())
         out.lines(_PROLOGUE.splitlines())
         out.line(f"u = np.empty({dim}, dtype=F)")

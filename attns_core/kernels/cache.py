@@ -13,11 +13,14 @@ import sys
 import tempfile
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, final
 
 ENVIRONMENT_VARIABLE = "ATTNS_CACHE_DIR"
+_CALLED = ("elementary.py", "unit_layer.py", "vectors.py")
+"""What generated code calls into: a change there rebuilds what was built on it."""
 _lock = threading.Lock()
 _loaded: dict[str, ModuleType] = {}
 _faults: list[str] = []
@@ -59,11 +62,11 @@ def load_kernel(source: str, entry: str) -> Any:
     return getattr(module, entry)
 
 
+@lru_cache
 def _build_identity() -> str:
     """Hash of what generated code calls into; numba itself keys on its version and on the processor."""
-    from attns_core.kernels import elementary
-
-    return elementary.IDENTITY
+    texts = (Path(__file__).with_name(name).read_bytes() for name in _CALLED)
+    return hashlib.sha256(b"".join(texts)).hexdigest()
 
 
 def _import(source: str, digest: str) -> ModuleType:

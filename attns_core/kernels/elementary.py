@@ -14,18 +14,13 @@ Elementary Functions (1980); polynomial coefficients of sine, cosine and logarit
 (Sun Microsystems, 1993) and S. Moshier's Cephes (single precision).
 """
 
-import hashlib
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
-
-IDENTITY = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
-"""Part of every kernel's name: a change here rebuilds what was built on it."""
 
 SIN_LIMIT = {"float64": 1e13, "float32": 1e5}
 """Largest ``|x|`` for which the fast sine, cosine and tangent are valid."""

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.form import ENTRY, Form, Generated, begin, decorator, each_step
+from attns_core.kernels.form import Form, Generated, begin, each_step, entry
+from attns_core.kernels.order import depth_first
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 from attns_core.kernels.step import Step
@@ -29,8 +30,7 @@ def fused(step: Step, form: Form) -> Generated:
     """
     dim = step.dim
     out = begin(form)
-    out.line(decorator(form))
-    with out.block(f"def {ENTRY}(initial, out, t_save, counts, {form.steps}, c, first, last)"):
+    with entry(out, form, f"initial, out, t_save, counts, {form.steps}, c, first, last"):
         out.line("n = initial.shape[1]")
         out.lines(step.emitter.constants.prologue())
         if not form.varying:
@@ -49,9 +49,9 @@ def fused(step: Step, form: Form) -> Generated:
                         out.lines(f"u{i} = u{i} + S{i}" for i in range(dim))
                     else:
                         with out.block("for l in range(L)"):
-                            out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
-                            out.lines(step.lane)
-                            out.lines(f"w[{i} * L + l] = u{i} + S{i}" for i in range(dim))
+                            begun = [f"u{i} = w[{i} * L + l]" for i in range(dim)]
+                            ended = [f"w[{i} * L + l] = u{i} + S{i}" for i in range(dim)]
+                            out.lines(depth_first([*begun, *step.lane, *ended]))
                 store(out, dim, "i + 1", scalars=form.lanes == 1)
     return Generated(out.text(), tuple(step.emitter.constants.parameters))
 
@@ -63,8 +63,7 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
     """
     dim, emitter = stages.dim, stages.emitter
     out = begin(form)
-    out.line(decorator(form))
-    with out.block(f"def {ENTRY}(initial, out, t_save, counts, {form.steps}, c, first, last, {stages.arguments})"):
+    with entry(out, form, f"initial, out, t_save, counts, {form.steps}, c, first, last, {stages.arguments}"):
         out.line("n = initial.shape[1]")
         out.lines(emitter.constants.prologue())
         stages.prologue(out, form)

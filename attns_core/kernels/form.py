@@ -26,6 +26,8 @@ class Form:
         Let the compiler reassociate and approximate; otherwise each operation rounds as written.
     exact : bool
         Call the C library's elementary functions in place of the vectorised ones.
+    vector_bits : int
+        Width of vectors to ask the compiler for; 0 leaves it to the compiler.
     varying : bool
         Each step has a start and a length of its own (arrays ``begins``, ``lengths``) in place of ``dt``.
     """
@@ -34,6 +36,7 @@ class Form:
     lanes: int = 32
     fastmath: bool = False
     exact: bool = False
+    vector_bits: int = 0
     varying: bool = False
 
     @property
@@ -59,7 +62,8 @@ class Generated:
     @property
     def has_limits(self) -> bool:
         """Whether a NaN may stem from an argument outside a fast function's range."""
-        return any(f"{name}{bits}(" in self.source for name in ("sin", "cos", "tan", "wave") for bits in ("64", "32"))
+        calls = (f"{name}{bits}(" for name in ("sin", "cos", "tan", "wave") for bits in ("64", "32"))
+        return "else np.nan" in self.source or any(call in self.source for call in calls)
 
 
 @contextmanager
@@ -94,6 +98,7 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
             "from numba import njit",
             "",
             f"from attns_core.kernels.elementary import {', '.join(names)}",
+            *(["from attns_core.kernels.vectors import prefer_vector_bits"] if form.vector_bits else []),
             "",
             f"F = np.{form.dtype}",
             f"L = {form.lanes}",
@@ -104,8 +109,13 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
     return out
 
 
-def decorator(form: Form) -> str:
-    """numba's options for the entry function."""
+@contextmanager
+def entry(out: Source, form: Form, arguments: str) -> Iterator[None]:
+    """The entry function: numba's options, its head, and what comes first in it."""
     # Not numba's fastmath=True: NaN and infinity must survive, for they say that a solution is lost.
     flags = '{"contract", "reassoc", "arcp", "nsz", "afn"}' if form.fastmath else "False"
-    return f'@njit(error_model="numpy", nogil=True, fastmath={flags})'
+    out.line(f'@njit(error_model="numpy", nogil=True, fastmath={flags})')
+    with out.block(f"def {ENTRY}({arguments})"):
+        if form.vector_bits:
+            out.line(f"prefer_vector_bits({form.vector_bits})")
+        yield

@@ -53,6 +53,11 @@ class _Coefficients:
     def combination(self, row: Sequence[float], k: dict[int, list[str]], i: int) -> str:
         return fma_sum([(self(w), k[j][i]) for j, w in enumerate(row) if w != 0])
 
+    def moved(self, start: str, row: Sequence[float], k: dict[int, list[str]], i: int) -> str:
+        """``start`` plus the combination, which is summed first; a single term has one rounding."""
+        (first, *others) = [(self(w), k[j][i]) for j, w in enumerate(row) if w != 0]
+        return f"{start} + ({self.combination(row, k, i)})" if others else fma_sum([first], start)
+
     def prologue(self) -> list[str]:
         return [f"{name} = F({value!r} * dt)" for value, name in self._names.items()]
 
@@ -67,7 +72,7 @@ def runge_kutta_step(graph: Graph, a: Any, b: Any, c: Any, needed: Any, form: Fo
         names = u
         if np.any(np.asarray(a[s]) != 0):
             names = [f"y{s}_{i}" for i in range(step.dim)]
-            step.lane += [f"{names[i]} = {u[i]} + ({scaled.combination(a[s], k, i)})" for i in range(step.dim)]
+            step.lane += [f"{names[i]} = {scaled.moved(u[i], a[s], k, i)}" for i in range(step.dim)]
         if graph.uses_time:
             step.time.append(f"t{s} = t + {float(c[s])!r} * dt")
             step.time += step.emitter.time_lines(graph.outputs, f"t{s}", f"s{s}")

@@ -52,6 +52,14 @@ def test_block_size_changes_nothing() -> None:
     assert np.array_equal(whole[:, :, 36:], solve(BACKEND, alone, CONTROLS[0]).u)
 
 
+@pytest.mark.parametrize("control", CONTROLS, ids=["fixed", "adaptive"])
+def test_vector_width_changes_nothing_and_is_recorded(control: Any) -> None:
+    p = problem(37)
+    narrow, wide = (solve(replace(BACKEND, vector_bits=bits), p, control) for bits in (128, 512))
+    assert np.array_equal(narrow.u, wide.u)
+    assert (narrow.extra["vector_bits"], wide.extra["vector_bits"]) == (128, 512)
+
+
 def test_time_loop_does_not_allocate() -> None:
     from numba.core.runtime import _nrt_python, rtsys
 
@@ -104,3 +112,5 @@ def test_bad_options_are_refused() -> None:
         NumbaBackend(threads=0)
     with pytest.raises(AttnsError, match="'wide'"):
         NumbaBackend(form="wide")
+    with pytest.raises(AttnsError, match=r"vector_bits must be None or one of .* got 100"):
+        NumbaBackend(vector_bits=100)

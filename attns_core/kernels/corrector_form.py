@@ -1,0 +1,106 @@
+"""What of a corrector decides the code of its kernel, and where a block keeps what it works on."""
+
+from dataclasses import dataclass
+from typing import final
+
+from attns_core.kernels.form import Form
+from attns_core.kernels.unit_layer import ACTIVATIONS as VECTOR_ACTIVATIONS
+
+FUSED_LIMIT = 32
+"""Inputs plus outputs of the last layer up to which it is fused with its activation.
+
+Measured: equal to matrix products at 24, three times slower at 80, where weights outgrow the registers.
+"""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class CorrectorForm:
+    """What of a corrector is compiled in.
+
+    Parameters
+    ----------
+    inputs : tuple of (str, int, int)
+        One per input: ``("u", 0, i)``, ``("S", 0, i)``, ``("k", stage, i)``, or ``("u0_", 0, i)`` of the
+        initial state.
+    linear : bool
+    activations : tuple of str
+        One per hidden layer.
+    last_inputs : int
+        Inputs of the last layer.
+    monomials : bool
+    offset : bool
+    values : tuple of tuple of int
+        The stages that each value mixes.
+    shared : bool
+        One set of weights for all components.
+    bound, clip, limited : bool
+        Whether the term is bounded, cut, or its inputs limited.
+    """
+
+    inputs: tuple[tuple[str, int, int], ...]
+    linear: bool
+    activations: tuple[str, ...]
+    last_inputs: int
+    monomials: bool
+    offset: bool
+    values: tuple[tuple[int, ...], ...]
+    shared: bool
+    bound: bool
+    clip: bool
+    limited: bool = False
+
+    @property
+    def from_start(self) -> bool:
+        """Whether the initial state is among the inputs."""
+        return any(kind == "u0_" for kind, _, _ in self.inputs)
+
+    def outputs(self, dim: int) -> int:
+        """Accumulators: offsets, then weights value by value."""
+        return (dim if self.offset else 0) + len(self.values) * (1 if self.shared else dim)
+
+    def uses_products(self, dim: int) -> bool:
+        """Whether matrix products occur, which a BLAS library would share between its own threads."""
+        return len(self.activations) > 1 or (bool(self.activations) and not self.is_fused(dim))
+
+    def is_fused(self, dim: int) -> bool:
+        """Whether the last layer is fused with its activation rather than a matrix product."""
+        return self.last_inputs + self.outputs(dim) <= FUSED_LIMIT
+
+    def is_on_vectors(self, dim: int, form: Form) -> bool:
+        """Whether the last layer is one function on vectors (:mod:`attns_core.kernels.unit_layer`)."""
+        arithmetic = bool(self.activations) and self.activations[-1] in VECTOR_ACTIVATIONS
+        return arithmetic and self.is_fused(dim) and not form.exact
+
+
+@final
+@dataclass(frozen=True)
+class Layout:
+    """Row offsets of the regions in a block's one work array."""
+
+    dim: int
+    form: CorrectorForm
+
+    @property
+    def increment(self) -> int:
+        return self.dim
+
+    @property
+    def inputs(self) -> int:
+        return 2 * self.dim
+
+    @property
+    def values(self) -> int:
+        return self.inputs + len(self.form.inputs)
+
+    @property
+    def accumulators(self) -> int:
+        return self.values + len(self.form.values) * self.dim
+
+    @property
+    def rows(self) -> int:
+        return self.initial + (self.dim if self.form.from_start else 0)
+
+    @property
+    def initial(self) -> int:
+        return self.accumulators + self.form.outputs(self.dim)
