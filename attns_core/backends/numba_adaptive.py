@@ -11,9 +11,11 @@ from attns_core.backends.numba_threads import share
 from attns_core.backends.numpy_adaptive import REASONS
 from attns_core.control import Adaptive
 from attns_core.errors import AttnsError
-from attns_core.kernels.adaptive import Pair, adaptive, adaptive_staged, staged_tables
+from attns_core.kernels.adaptive import adaptive, adaptive_staged
+from attns_core.kernels.attempts import Pair, staged_tables
 from attns_core.kernels.cache import load_kernel
 from attns_core.kernels.form import ENTRY, Form, Generated
+from attns_core.kernels.vectors import explicit_bits
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
 from attns_core.problem import Problem
 from attns_core.solution import Solution
@@ -33,7 +35,9 @@ def prepare_adaptive(
     n, graph = problem.n, recorded(problem.equation)
     whole = backend.is_whole(graph, method)
     pair = _pair(method) if isinstance(method, ExplicitRungeKutta) else None
-    lanes = 8 if n <= _FEW else 16
+    width = explicit_bits(backend.asked_vector_bits) // (64 if dtype == "float64" else 32)
+    # A loop over the lanes of a single vector stays scalar.
+    lanes = max(8 if n <= _FEW else 16, 2 * width)
 
     def generate(exact: bool) -> Generated:
         bits = backend.asked_vector_bits

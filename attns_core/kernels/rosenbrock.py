@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-from attns_core.kernels.adaptive import control
 from attns_core.kernels.derivatives import Derivatives
 from attns_core.kernels.emit import Emitter, fma_sum
+from attns_core.kernels.error_control import control
 from attns_core.kernels.form import Form
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
