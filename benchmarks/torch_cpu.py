@@ -51,7 +51,7 @@ def main() -> None:
         "RK4 with 1000 trajectories, every tenth state saved; torchdiffeq's rk4 is the 3/8 rule; torchode has no RK4 "
         "and is given the tableau. W6: one hidden layer of 1024 rational units, one solve per step for the peers.",
         "Ratios to the peer's best, compiled or eager; compiled peers evaluate our corrector module, compiled as well.",
-        "Products: the corrector's two matrix products alone, in blocks of 128: no rival and no step can be below.",
+        "Products: the corrector's two matrix products alone, in blocks of 128; no step with them is below.",
         "First call: set-up, compilation and one run. Difference: largest at the end against float64 eager, relative.",
     ]
     name = "torch_cpu_quick" if given.quick else "torch_cpu"
