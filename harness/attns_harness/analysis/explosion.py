@@ -29,13 +29,16 @@ def explosion_rates(table: Frame, over: Literal["control", "noise", "train_traje
         names = [f"{row.solver}, {'rtol' if row.adaptive else 'dt'}={row.control:g}" for row in table.itertuples()]
         table = table.assign(series=names)
     rows = []
-    finished = table[table["state"].isin(("ok", "diverged")) & table["diverged_fraction"].notna()]
-    for (problem, name, value), cells in table.groupby(["problem", "series", over]):
-        solved = finished.loc[finished.index.intersection(cells.index)]
-        n = solved["n_trajectories"].fillna(1)
-        rate = wilson(float((solved["diverged_fraction"] * n).sum()), int(n.sum()))
+    finished = table["state"].isin(("ok", "diverged")) & table["diverged_fraction"].notna()
+    n = table["n_trajectories"].fillna(1).where(finished, 0.0)
+    counted = pd.DataFrame({
+        "lost": (table["diverged_fraction"] * n).where(finished, 0.0), "n": n, "solved": finished, "cells": 1,
+    })  # fmt: skip
+    sums = counted.groupby([table["problem"], table["series"], table[over]]).sum()
+    for (problem, name, value), lost, among, solved, cells in sums.itertuples():
+        rate = wilson(float(lost), int(among))
         rows.append({
             "problem": problem, "series": name, over: value, "rate": rate.value, "low": rate.low, "high": rate.high,
-            "trajectories": rate.n, "cells": len(cells), "failed": len(cells) - len(solved),
+            "trajectories": rate.n, "cells": int(cells), "failed": int(cells - solved),
         })  # fmt: skip
     return pd.DataFrame(rows, columns=[over if c == "control" else c for c in COLUMNS])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, final
 
 import numpy as np
@@ -40,10 +41,15 @@ class Interval:
         return f"{self.value:.{digits}g} [{self.low:.{digits}g}, {self.high:.{digits}g}]"
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
-    """Mean with its interval: Student's t for few values, BCa bootstrap else."""
+@cache
+def _student(freedom: int) -> float:
     from scipy import stats
 
+    return float(stats.t.ppf(0.5 + LEVEL / 2, freedom))
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Mean with its interval: Student's t for few values, BCa bootstrap else."""
     data = np.asarray(values, dtype=float)
     centre = float(data.mean())
     if data.size < 2:
@@ -52,8 +58,10 @@ def mean_interval(values: Sequence[float]) -> Interval:
     if spread <= 1e-12 * max(abs(centre), 1e-300):
         return Interval(centre, centre, centre, data.size)
     if data.size < FEW:
-        half = float(stats.t.ppf(0.5 + LEVEL / 2, data.size - 1)) * spread / np.sqrt(data.size)
+        half = _student(data.size - 1) * spread / np.sqrt(data.size)
         return Interval(centre, centre - half, centre + half, data.size)
+    from scipy import stats
+
     found = stats.bootstrap((data,), np.mean, confidence_level=LEVEL, rng=np.random.default_rng(0))
     return Interval(centre, *_bounds(found), data.size)
 

@@ -28,7 +28,8 @@ FEW_PROBLEMS = 10
 
 def document(study: Study, facts: RunFacts) -> Document:
     """Everything a report shows: verdicts, then each problem, then what holds for the whole run."""
-    drawn = _looks(study)
+    first = {problem: _named(study, problem) for problem in study.points.problems}
+    drawn = _looks(study, first)
     return Document(
         title=study.title,
         subtitle="" if study.title == facts.name else facts.name,
@@ -36,8 +37,8 @@ def document(study: Study, facts: RunFacts) -> Document:
         lead=verdicts(study),
         sections=(
             *regime_sections(study),
-            *(_problem(study, problem, drawn, facts) for problem in study.points.problems),
-            *_ranking(study),
+            *(_problem(study, problem, first[problem], drawn, facts) for problem in study.points.problems),
+            *_ranking(study, drawn),
             *_stability(study),
             _fairness(study),
             *_failed(study),
@@ -47,10 +48,10 @@ def document(study: Study, facts: RunFacts) -> Document:
     )
 
 
-def _looks(study: Study) -> dict[str, Look]:
+def _looks(study: Study, first: dict[str, list[str]]) -> dict[str, Look]:
     """A look for every series; those that diagrams name are told apart first."""
     everything = study.points.series()
-    shown = {name for problem in study.points.problems for name in _named(study, problem)}
+    shown = {name for names in first.values() for name in names}
     return looks(everything, study.learned) | (looks(shown, study.learned) if len(everything) > MOST_LOOKS else {})
 
 
@@ -62,9 +63,9 @@ def _others(shown: int, everything: int) -> str:
     return f" {everything - shown} more series are in the tables." if everything > shown else ""
 
 
-def _problem(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts) -> Section:
+def _problem(study: Study, problem: str, first: list[str], drawn: dict[str, Look], facts: RunFacts) -> Section:
     rows = study.table[study.table["problem"] == problem]
-    first = _named(study, problem)
+    best = summary(rows, study.error)
     equation = _equation(study, rows)
     text, formula = (), ()
     if equation is not None:
@@ -76,7 +77,7 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts
     tables = [
         Table(name="accuracy", caption="Smallest error of every solver, geometric mean over seeds with its 95 % "
               "interval, and what it costs per trajectory",
-              frame=summary(rows, study.error), best={"best error": "min"}),
+              frame=best, best={"best error": "min"}),
         *_part(study.equal_error, problem, "equal-error", "Cost of the cheapest classical solver over the solver's "
                "own at equal error (above 1: cheaper), with 95 % intervals over seeds", first),
         *_part(study.equal_cost, problem, "equal-cost", "Error of the most accurate classical solver over the "
@@ -94,7 +95,7 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts
                "Share of trajectories that diverge over the noise in the training data, with Wilson intervals", first),
         *learning,
     ]  # fmt: skip
-    precision, explosions = _figures(study, problem, rows, drawn)
+    precision, explosions = _figures(study, problem, rows, best, first, drawn)
     figures = [
         *precision, *learned_figures, *_trajectories(study, problem, drawn, facts), *explosions,
         *_training(rows["equation"].iloc[0] if len(rows) else "", facts),
@@ -105,7 +106,9 @@ def _problem(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts
     )  # fmt: skip
 
 
-def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) -> tuple[list[Figure], list[Figure]]:
+def _figures(
+    study: Study, problem: str, rows: Frame, best: Frame, series: list[str], drawn: dict[str, Look]
+) -> tuple[list[Figure], list[Figure]]:
     """Work-precision diagrams, and explosion curves."""
     stem = file_name(problem)
     wanted = [(study.error, study.cost)]
@@ -113,8 +116,6 @@ def _figures(study: Study, problem: str, rows: Frame, drawn: dict[str, Look]) ->
     wanted += [(study.error, "nfe")] if several and study.cost != "nfe" and rows["nfe"].notna().any() else []
     if several and study.cost == "time" and rows["invariant_drift"].notna().any():
         wanted.append(("invariant_drift", "time"))
-    best = summary(rows, study.error)
-    series = _named(study, problem)
     more = _others(len(series), rows["series"].nunique())
     leader = best["solver"].iloc[0] if len(best) and pd.notna(best["best error"].iloc[0]) else "none"
     figures = []
@@ -237,11 +238,11 @@ def _learning(study: Study, problem: str) -> tuple[list[Table], list[Figure]]:
     return [table], figures if trained["exploded"].max() > 0 else figures[:1]
 
 
-def _ranking(study: Study) -> list[Section]:
+def _ranking(study: Study, drawn: dict[str, Look]) -> list[Section]:
     if study.costs.empty:
         return []
     shown = study.profile.sort_values("solved", ascending=False, kind="stable").head(MOST_SERIES).index
-    drawn, more = _looks(study), _others(len(shown), len(study.profile))
+    more = _others(len(shown), len(study.profile))
     levels = f"{len(study.costs)} pairs of problem and error"
     figure = Figure(
         name="performance-profile", caption=f"Performance profiles{' of those that solve most' if more else ''}.{more}",
