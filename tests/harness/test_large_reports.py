@@ -1,6 +1,8 @@
 """Reports of studies with many series: figures name few, tables are cut with a pointer to all rows."""
 
+import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import synthetic_runs as synthetic
 from attns_harness.analysis import Study, learning_curves, prepare
 from attns_harness.analysis.learning import STRONG
 from attns_harness.analysis.work_precision import WorkPrecisionSet
+from attns_harness.reports import write_report
 from attns_harness.reports.content import document
 from attns_harness.reports.document import LONG_TABLES
 from attns_harness.reports.facts import RunFacts
@@ -195,3 +198,24 @@ def test_what_has_no_count_of_operations_is_left_out_by_name() -> None:
     study = Study(prepare(untimed), "many", None)
     assert study.not_counted == sorted(study.table.loc[first, "series"].unique())
     assert f"their operations are not known: {', '.join(study.not_counted)}." in " ".join(verdicts(study))
+
+
+@pytest.mark.soak
+def test_twenty_thousand_rows_take_less_than_a_minute(tmp_path: Path) -> None:
+    solvers = [
+        synthetic.SyntheticSolver(
+            f"solver-{i:03d}", 2 + i % 6, 10.0 ** (-(i % 5)), 1e-6 * (1 + i % 7), "attns" * (i % 2)
+        )
+        for i in range(100)
+    ]
+    equations = ("henon-heiles", "kepler", "lorenz-63", "pleiades", "brusselator")
+    steps = tuple(0.2 / 2**k for k in range(8))
+    run = synthetic.run_folder(
+        tmp_path / "run", solvers=solvers, equations=equations, dts=steps, seeds=tuple(range(5)), spread=0.1
+    )
+    assert len(pd.read_parquet(run / "tables" / "results.parquet")) == 20_000
+    for kind in ("html", "md", "latex"):
+        started = time.process_time()
+        write_report(run, tmp_path / "out", (kind,))
+        assert time.process_time() - started < 60
+    assert (tmp_path / "out" / "report.html").stat().st_size < 8_000_000

@@ -1,6 +1,9 @@
 """The static site: complete, linked, escaped; and its link checker finds what is broken."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,21 @@ def test_publishing_again_changes_nothing_and_a_changed_run_is_news(tmp_path):
     assert not (public / "equations" / "henon-heiles.html").exists()
     assert (public / "equations" / "kepler.html").exists()
     assert (public / "mine.txt").read_text() == "kept"
+
+
+def test_reports_and_site_do_not_depend_on_the_process(tmp_path):
+    run_folder(tmp_path / "one", equations=("henon-heiles",), dts=(0.1, 0.05), seeds=(0, 1))
+    found = []
+    for seed in ("1", "2"):
+        out = tmp_path / seed
+        command = [str(Path(sys.executable).with_name("attns"))]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        for arguments in (["report", "one", "--format", "md,latex,figures", "--out", str(out)],
+                          ["publish", "one", "--site", str(out / "site"), "--check"]):  # fmt: skip
+            subprocess.run([*command, *arguments], cwd=tmp_path, env=environment, check=True, capture_output=True)
+        files = {p.relative_to(out): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+        # The feed says when a run was first published.
+        feed = json.loads(files.pop(Path("site/feed.json")))
+        found.append((files, [item["id"] for item in feed["items"]]))
+    assert found[0] == found[1]
+    assert len(found[0][0]) > 20

@@ -13,7 +13,7 @@ from attns_harness.reports.document import Document, Figure
 from attns_harness.reports.figures import render
 from attns_harness.reports.headings import Entry, displayed
 from attns_harness.reports.style import GRID, INK, PAPER, SOFT
-from attns_harness.reports.text import Interval, number
+from attns_harness.reports.text import Interval, number, visible
 
 MOST_ROWS = 100
 """A page shows this many rows of a table."""
@@ -117,9 +117,17 @@ def environment() -> Any:
         loader=PackageLoader("attns_harness.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _printable(value: Any) -> Any:
+    """Text without characters that reorder or hide what people read; lines stay lines, markup stays markup."""
+    if type(value) is not str:
+        return value
+    return "\n".join(visible(line) for line in value.split("\n"))
 
 
 @cache
