@@ -37,6 +37,7 @@ ROLES = ("best", "median", "diverged")
 MOST_TIMES = 400
 """Saved times of a kept trajectory: as many as a figure of a column's width can show."""
 _BLOB = "trajectory.npz"
+_ALIKE, _ROUNDING = 1.5, 1e-11
 _COORDINATES = (
     "equation", "params", "solver", "backend", "dtype", "corrector_options", "recipe", "train_trajectories",
     "train_t_end", "noise", "seed", "t_end", "save_every", "n_trajectories", "dt", "rtol",
@@ -113,7 +114,13 @@ def keep_trajectories(run_dir: Path, file: MatrixFile, registry: Registry, *, wo
     frames = [kept]
     for task, report in _performed([task for task, _ in tasks.values()], run_dir, file, registry, workers):
         row = tasks[task.key][1]
-        if report.outcome.state == "ok":
+        again = report.outcome.columns.get("error_l2_scaled")
+        if report.outcome.state == "ok" and _other_result(row.error_l2_scaled, again):
+            problems.append(
+                f"{row.problem}, {row.role}: solved again, cell {row.cell_id} has error {again:.2g}, its row "
+                f"{row.error_l2_scaled:.2g}: it was made by other code"
+            )
+        elif report.outcome.state == "ok":
             frames.append(_frame(row, report))
         else:
             problems.append(f"{row.problem}, {row.role}: {report.outcome.state}: {report.outcome.reason}")
@@ -157,7 +164,18 @@ def sample(cell: Cell, measured: Measured) -> Report:
         component=np.array(json.dumps([names[i] for i in components])),
         trajectory=which,
     )
-    return Report(outcome=Outcome(state="ok"), blobs={_BLOB: buffer.getvalue()})
+    counted = measured.valid & ~diverged
+    squares = ((measured.error / measured.scale[:, None]) ** 2).mean(axis=1)[counted]
+    error = float(np.sqrt(squares.mean())) if squares.size else None
+    outcome = Outcome(state="ok", columns={"error_l2_scaled": error})
+    return Report(outcome=outcome, blobs={_BLOB: buffer.getvalue()})
+
+
+def _other_result(stored: float, again: float | None) -> bool:
+    """Whether two errors differ by more than rounding and another processor explain."""
+    if again is None or not np.isfinite(stored) or max(stored, again) < _ROUNDING:
+        return False
+    return not 1 / _ALIKE < again / max(stored, np.finfo(float).tiny) < _ALIKE
 
 
 def shown_components(equation: Equation) -> list[int]:

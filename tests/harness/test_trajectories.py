@@ -104,6 +104,18 @@ def test_kept_trajectories_are_not_solved_again(run: Path, monkeypatch: pytest.M
     assert all("the matrix no longer asks for cell" in line for line in lines)
 
 
+def test_states_of_another_result_than_the_row_s_are_not_kept(run: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "portraits"
+    (changed / "tables").mkdir(parents=True)
+    table = read_results(run)
+    table["error_l2_scaled"] *= 2
+    table.to_parquet(changed / "tables" / "results.parquet")
+    lines = keep_trajectories(changed, parse_matrix(MATRIX, changed / "matrix.toml"), REGISTRY)
+    # A diverged cell may have no error to hold against.
+    assert sum("it was made by other code" in line for line in lines) >= 2
+    assert set(read_trajectories(changed)["role"]) <= {"diverged"}
+
+
 def test_training_curves_are_kept_as_a_table(run: Path, tmp_path: Path) -> None:
     curves = read_training_curves(run)
     assert set(curves["corrector"]) == {"linear"}

@@ -39,7 +39,7 @@ def document(study: Study, facts: RunFacts) -> Document:
             *regime_sections(study),
             *(_problem(study, problem, first[problem], drawn, facts) for problem in study.points.problems),
             *_ranking(study, drawn),
-            *_stability(study),
+            *_stability(study, drawn),
             _fairness(study),
             *_failed(study),
             _provenance(study, facts),
@@ -264,7 +264,7 @@ def _ranking(study: Study, drawn: dict[str, Look]) -> list[Section]:
     return [Section(name="ranking", title="Ranking", text=text, figures=(figure,), tables=tuple(tables))]
 
 
-def _stability(study: Study) -> list[Section]:
+def _stability(study: Study, known: dict[str, Look]) -> list[Section]:
     """Intervals and regions of absolute stability of the methods, and the largest stable steps of the run."""
     intervals = study.stability if study.terms.stability else pd.DataFrame()
     steps = study.stable_steps.dropna(axis=1, how="all")
@@ -285,7 +285,7 @@ def _stability(study: Study) -> list[Section]:
                     f"{_others(len(shown), len(drawn))}",
                     alt=f"Boundaries of the regions of absolute stability of {', '.join(shown)}; the table has their "
                     "lengths on both axes.",
-                    draw=partial(stability_figure, {n: drawn[n] for n in shown}, _looks(study) | looks(shown, set())),
+                    draw=partial(stability_figure, {n: drawn[n] for n in shown}, known | looks(shown, set())),
                 )
             )
     if len(steps) and {"stable_dt", "unstable_dt", "largest_stable_dt"} & set(steps):
