@@ -7,12 +7,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, final
 
+from attns_core.errors import AttnsError
 from attns_harness import artefacts
 from attns_harness.executors import AbstractExecutor
 from attns_harness.matrix import Matrix
 from attns_harness.plan import Artefact, Plan, PlannedCell
 from attns_harness.progress import View
-from attns_harness.store import Outcome, Store, StoreFullError
+from attns_harness.provenance import environment_id
+from attns_harness.store import Outcome, Store, StoreFullError, full_disk
 from attns_harness.tasks import Report, Task
 from attns_harness.timing import merged
 
@@ -35,6 +37,11 @@ class Coordinator:
         Number of this execution in the store.
     environment : str
         Id of the environment that results are recorded under.
+
+    Attributes
+    ----------
+    solved : int
+        Cells that have come to an outcome in the first lane.
     """
 
     def __init__(
@@ -42,66 +49,60 @@ class Coordinator:
     ) -> None:
         self._plan, self._matrix, self._store, self._view = plan, matrix, store, view
         self._folder, self._run, self._environment = folder, run, environment
+        self.solved = 0
         self._buffer: list[tuple[PlannedCell, Outcome]] = []
         self._committed = self._beat = time.monotonic()
         self._files: dict[str, dict[str, str]] = {}
         self._earlier: Mapping[str, dict[str, Any]] = {}
         self._waiting: dict[str, list[PlannedCell]] = defaultdict(list)
+        self._building: set[str] = set()
         self._rebuilt: dict[str, int] = defaultdict(int)
-        self._cells: dict[str, PlannedCell] = {}
-        self._open = 0
-        self._done = 0
+        self._begun: dict[str, PlannedCell] = {}
+        self._environments = {environment}
+        self._timing = False
+        self._lane, self._open, self._done = "", 0, 0
+        self._started = 0.0
         self._counts: dict[str, int] = {}
 
     def solve(self, cells: list[PlannedCell], executor: AbstractExecutor) -> None:
         """The first lane: artefacts, then accuracy as soon as what a cell needs is there."""
+        self._run_lane("solving", cells, executor)
+
+    def time(self, cells: list[PlannedCell], earlier: Mapping[str, dict[str, Any]], executor: AbstractExecutor) -> None:
+        """The second lane: one cell after the other, alone; what ``earlier`` passes timed is kept beside it."""
+        self._timing, self._earlier = True, earlier
+        self._run_lane("timing", cells, executor)
+
+    def _run_lane(self, lane: str, cells: list[PlannedCell], executor: AbstractExecutor) -> None:
         self._files = {
             name: row["files"]
             for name, row in self._store.artefacts().items()
             if row["state"] == "ok" and artefacts.folder_of(self._folder, name).is_dir()
         }
-        self._begin("solving", len(cells))
-        wanted: dict[str, Artefact] = {}
+        self._lane, self._open, self._done, self._begun = lane, len(cells), 0, {}
+        self._counts = self._store.counts()
+        self._started = time.monotonic()
         for planned in cells:
-            missing = [name for name in planned.needs if name not in self._files]
-            for name in missing:
-                wanted.setdefault(name, self._plan.artefacts[name])
+            for name in self._missing(planned):
                 self._waiting[name].append(planned)
-        for artefact in wanted.values():
-            executor.submit(self._artefact_task(artefact))
+                self._build(name, executor)
+        self._view.phase(lane, len(cells) + len(self._building))
         for planned in cells:
             self._submit_if_ready(planned, executor)
         self._drive(executor)
 
-    def time(self, cells: list[PlannedCell], earlier: Mapping[str, dict[str, Any]], executor: AbstractExecutor) -> None:
-        """The second lane: one cell after the other, alone; what ``earlier`` passes timed is kept beside it."""
-        self._begin("timing", len(cells))
-        self._earlier = earlier
-        for planned in cells:
-            weights = {planned.weights: self._files.get(planned.weights, {})} if planned.weights else {}
-            self._cells[f"timing {planned.point}"] = planned
-            executor.submit(
-                Task(
-                    key=f"timing {planned.point}",
-                    kind="timing",
-                    label=planned.cell.label,
-                    cell=planned.cell,
-                    deadline_s=self._matrix.timing.deadline_s,
-                    artefact=planned.weights or "",
-                    needs=weights,
-                    timing=self._matrix.timing,
-                )
-            )
-        self._drive(executor)
+    def _needs(self, planned: PlannedCell) -> tuple[str, ...]:
+        if self._timing:
+            return (planned.weights,) if planned.weights else ()
+        return planned.needs
 
-    def load_files(self) -> None:
-        """Take the artefacts' hashes from the store (for a run that only times)."""
-        self._files = {n: r["files"] for n, r in self._store.artefacts().items() if r["state"] == "ok"}
+    def _missing(self, planned: PlannedCell) -> list[str]:
+        return [name for name in self._needs(planned) if name not in self._files]
 
-    def _begin(self, title: str, total: int) -> None:
-        self._open, self._done = total, 0
-        self._counts = self._store.counts()
-        self._view.phase(title, total)
+    def _build(self, name: str, executor: AbstractExecutor) -> None:
+        if name not in self._building:
+            self._building.add(name)
+            executor.submit(self._artefact_task(self._plan.artefacts[name]))
 
     def _drive(self, executor: AbstractExecutor) -> None:
         try:
@@ -127,27 +128,53 @@ class Coordinator:
             kind, _, name = key.partition(" ")
             if kind == "accuracy":
                 outcome = Outcome(state="interrupted", reason="stopped by the user while it ran")
-                self._buffer.append((self._cells[name], outcome))
+                self._buffer.append((self._begun[name], outcome))
 
     def _receive(self, task: Task, report: Report, executor: AbstractExecutor, *, follow_up: bool = True) -> None:
         if task.kind in ("reference", "weights"):
             self._receive_artefact(task, report, executor, follow_up=follow_up)
             return
-        planned = self._cells[task.key if task.kind == "timing" else task.cell.point]
-        if report.outcome.broken and follow_up and self._rebuild(planned, executor):
-            return
+        planned = self._begun[task.cell.point]
         outcome = report.outcome
-        if task.kind == "timing" and not outcome.timing:
+        outdated = any(self._files.get(name) != files for name, files in task.needs.items())
+        if (outcome.broken or outdated) and follow_up and self._rebuild(planned, executor):
+            return
+        if self._timing and not outcome.timing:
             outcome = Outcome(state=outcome.state, timing={"timing_reason": f"{outcome.state}: {outcome.reason}"})
-        elif task.kind == "timing":
+        outcome = replace(outcome, environment=self._environment_of(report))
+        if self._timing and "values" in outcome.timing:
             timing = merged(self._earlier.get(planned.point), outcome.timing, self._matrix.timing.unstable)
             outcome = replace(outcome, timing=timing)
         self._finish(planned, outcome)
+
+    def _environment_of(self, report: Report) -> str:
+        """Id of the environment that a worker tells, stored the first time.
+
+        Raises
+        ------
+        AttnsError
+            The worker's code is not the coordinator's, by which cells are named.
+        """
+        if not report.environment:
+            return self._environment
+        found = environment_id(report.environment)
+        if found not in self._environments:
+            own = self._store.environments()[self._environment]
+            for name in ("attns", "git_commit", "plugins"):
+                if own[name] != report.environment[name]:
+                    raise AttnsError(
+                        f"a worker has {name} {report.environment[name]!r}, the coordinator {own[name]!r}: "
+                        "install the same code on all machines"
+                    )
+            self._store.record_environment(found, report.environment)
+            self._environments.add(found)
+        return found
 
     def _finish(self, planned: PlannedCell, outcome: Outcome) -> None:
         self._buffer.append((planned, outcome))
         self._open -= 1
         self._done += 1
+        self.solved += not self._timing
         if not outcome.timing:
             self._counts[outcome.state] = self._counts.get(outcome.state, 0) + 1
             self._counts["not_run"] = max(0, self._counts.get("not_run", 0) - 1)
@@ -157,44 +184,67 @@ class Coordinator:
             raise StoreFullError(f"{report.outcome.reason}; free some space and start the same command again")
         artefact = self._plan.artefacts[task.artefact]
         if report.blobs:
-            artefacts.receive(self._folder, artefact.id, report.blobs)
-        self._store.record_artefact(artefact, report.outcome, report.files, self._run)
+            try:
+                artefacts.receive(self._folder, artefact.id, report.blobs)
+            except OSError as error:
+                raise full_disk(error, self._folder) from error
+        # Results that came before a new content must be stored before it, to be found stale.
+        self._flush()
+        stale = set(self._store.record_artefact(artefact, report.outcome, report.files, self._run))
         if report.outcome.state == "ok":
             self._files[artefact.id] = dict(report.files)
+        self._building.discard(artefact.id)
+        self._done += 1
         if not follow_up:
             return
+        if stale:
+            self._view.say(f"{artefact.label} was built anew: {len(stale)} results that rest on it are stale")
+        if stale and not self._timing:
+            self._again(stale, executor)
         for planned in self._waiting.pop(artefact.id, []):
             if report.outcome.state == "ok":
                 self._submit_if_ready(planned, executor)
-            elif planned.point not in self._cells:
-                self._cells[planned.point] = planned
+            elif planned.point not in self._begun:
+                self._begun[planned.point] = planned
                 outcome = report.outcome
                 reason = f"{artefact.label}: {outcome.reason}"
-                self._finish(planned, Outcome(state=outcome.state, reason=reason, traceback=outcome.traceback))
+                outcome = Outcome(state=outcome.state, reason=reason, traceback=outcome.traceback)
+                if self._timing:
+                    outcome = Outcome(state=outcome.state, timing={"timing_reason": reason})
+                self._finish(planned, outcome)
+
+    def _again(self, points: set[str], executor: AbstractExecutor) -> None:
+        """Take up results that rest on what an artefact contained before; after the timing lane, the next run does."""
+        for planned in self._plan.cells:
+            if planned.point in points:
+                self._begun.pop(planned.point, None)
+                self._open += 1
+                for name in self._missing(planned):
+                    self._waiting[name].append(planned)
+                    self._build(name, executor)
+                self._submit_if_ready(planned, executor)
 
     def _submit_if_ready(self, planned: PlannedCell, executor: AbstractExecutor) -> None:
-        if planned.point in self._cells or any(name not in self._files for name in planned.needs):
-            return
-        self._cells[planned.point] = planned
-        executor.submit(self._cell_task(planned))
+        if planned.point not in self._begun and not self._missing(planned):
+            self._begun[planned.point] = planned
+            executor.submit(self._cell_task(planned))
 
     def _rebuild(self, planned: PlannedCell, executor: AbstractExecutor) -> bool:
         """Build a cell's damaged artefacts again and queue it behind them; False after too many tries."""
         self._rebuilt[planned.point] += 1
         if self._rebuilt[planned.point] > MAX_REBUILDS:
             return False
-        del self._cells[planned.point]
-        for name in planned.needs:
-            if name not in self._files:
-                self._waiting[name].append(planned)
-                continue
-            try:
-                artefacts.verify(self._folder, name, self._files[name])
-            except artefacts.DamagedArtefactError as error:
-                self._view.say(f"{error}: building it again")
-                del self._files[name]
-                self._waiting[name].append(planned)
-                executor.submit(self._artefact_task(self._plan.artefacts[name]))
+        del self._begun[planned.point]
+        for name in self._needs(planned):
+            if name in self._files:
+                try:
+                    artefacts.verify(self._folder, name, self._files[name])
+                    continue
+                except artefacts.DamagedArtefactError as error:
+                    self._view.say(f"{error}: building it again")
+                    del self._files[name]
+            self._waiting[name].append(planned)
+            self._build(name, executor)
         self._submit_if_ready(planned, executor)
         return True
 
@@ -210,25 +260,35 @@ class Coordinator:
         )
 
     def _cell_task(self, planned: PlannedCell) -> Task:
+        timing = self._matrix.timing
         return Task(
-            key=f"accuracy {planned.point}",
-            kind="accuracy",
+            key=f"{'timing' if self._timing else 'accuracy'} {planned.point}",
+            kind="timing" if self._timing else "accuracy",
             label=planned.cell.label,
             cell=planned.cell,
-            deadline_s=self._plan.deadlines[planned.point],
+            deadline_s=timing.deadline_s if self._timing else self._plan.deadlines[planned.point],
             artefact=planned.weights or "",
-            needs={name: self._files[name] for name in planned.needs},
+            needs={name: self._files[name] for name in self._needs(planned)},
+            timing=timing if self._timing else None,
         )
 
     def _tick(self, executor: AbstractExecutor) -> None:
         now = time.monotonic()
         if len(self._buffer) >= BATCH or (self._buffer and now - self._committed > COMMIT_EVERY_S):
             self._flush()
+        total = self._done + self._open + len(self._building)
         if now - self._beat > HEARTBEAT_S:
             self._beat = now
-            workers = [asdict(a) for a in executor.activity()]
-            self._store.heartbeat(self._run, {"done": self._done, "open": self._open, "workers": workers})
-        self._view.update(self._done, self._counts, executor.activity())
+            spent = now - self._started
+            live = {
+                "lane": self._lane,
+                "done": self._done,
+                "open": total - self._done,
+                "left_s": spent * (total - self._done) / self._done if self._done else None,
+                "workers": [asdict(a) for a in executor.activity()],
+            }
+            self._store.heartbeat(self._run, live)
+        self._view.update(self._done, total, self._counts, executor.activity())
 
     def _flush(self) -> None:
         batch: Iterable[tuple[PlannedCell, Outcome]] = self._buffer

@@ -62,9 +62,10 @@ class View:
         self._title, self._total, self._started, self._last = title, total, time.monotonic(), 0.0
         self._progress.reset(self._bar, description=title, total=total)
 
-    def update(self, done: int, counts: dict[str, int], workers: Sequence[Activity]) -> None:
-        """Show ``done`` tasks of the lane, rows per state, and what each worker does."""
-        self._progress.update(self._bar, completed=done)
+    def update(self, done: int, total: int, counts: dict[str, int], workers: Sequence[Activity]) -> None:
+        """Show ``done`` tasks of the lane's ``total``, rows per state, and what each worker does."""
+        self._total = total
+        self._progress.update(self._bar, completed=done, total=total)
         if self._live is not None:
             states = Text.assemble(
                 *(part for s, n in counts.items() if n for part in ((f"{n} {s}", _STYLES.get(s, "")), "  "))

@@ -1,10 +1,12 @@
 """Provenance: what a result rests on besides the matrix: software, machine, commit, load."""
 
+import importlib.util
 import os
 import platform
 import re
 import socket
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,15 +28,16 @@ def environment(registry: Registry, *, threads: int) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "plugins": {r.name: r.origin if r.distribution else Path(r.source).name for r in registry.plugins if r.ok},
         "machine": machine(),
+        "cuda": _cuda(),
         "threads": threads,
         "blas": _blas(),
         **git_state(),
     }
 
 
-def environment_id(facts: dict[str, Any]) -> str:
+def environment_id(facts: Mapping[str, Any]) -> str:
     """Short name of an environment, as stored with every row."""
-    return content_hash(facts, 12)
+    return content_hash(dict(facts), 12)
 
 
 def machine() -> dict[str, Any]:
@@ -42,7 +45,7 @@ def machine() -> dict[str, Any]:
     model, flags = _cpu()
     return {
         "cpu": model,
-        "cpu_flags": content_hash(flags, 12),
+        "cpu_flags": list(flags),
         "simd": [f for f in ("sse4_2", "avx", "avx2", "fma", "avx512f", "asimd", "sve") if f in flags],
         "cores": psutil.cpu_count(logical=False) or 0,
         "logical_cores": psutil.cpu_count() or 0,
@@ -63,6 +66,27 @@ def run_facts(registry: Registry, *, threads: int) -> dict[str, Any]:
         "plugin_files": [r.source for r in registry.plugins if not r.distribution],
         "broken_plugins": {r.name: r.error for r in registry.plugins if not r.ok},
     }
+
+
+TIMED_ON = ("cpu", "cpu_flags", "cores", "logical_cores", "architecture", "gpu")
+"""What must be equal in two machines before times taken on them are compared."""
+
+
+def unlike(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """In what two machines, as :func:`machine` tells them, differ as far as times depend on it; empty if in nothing."""
+    return [
+        name if name == "cpu_flags" else f"{name} {a.get(name)!r} against {b.get(name)!r}"
+        for name in TIMED_ON
+        if _comparable(name, a.get(name)) != _comparable(name, b.get(name))
+    ]
+
+
+def _comparable(name: str, value: Any) -> Any:
+    if name == "gpu" and value:
+        # Name and driver: a new driver makes no other machine.
+        return [line.partition(",")[0] for line in str(value).splitlines()]
+    # Early journals have the hash of the flags alone.
+    return content_hash(tuple(value), 12) if name == "cpu_flags" and isinstance(value, list) else value
 
 
 @cache
@@ -116,8 +140,22 @@ def _gpu() -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
+@cache
+def _cuda() -> str | None:
+    """The CUDA version that torch was built for, without importing torch; None for a CPU build."""
+    spec = importlib.util.find_spec("torch")
+    file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
+    if file is None or not file.is_file():
+        return None
+    found = re.search(r"^cuda\b[^=]*=\s*['\"]([^'\"]+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else None
+
+
 def _blas() -> list[str]:
+    """The BLAS libraries in use and the kernels they chose; SciPy's own is loaded for that."""
+    import scipy.linalg  # noqa: F401  # pyright: ignore[reportUnusedImport]
     from threadpoolctl import threadpool_info
 
-    found = {f"{i['internal_api']} {i.get('version') or ''}".strip() for i in threadpool_info()}
-    return sorted(found)
+    # OpenMP runtimes come and go with what else is loaded, and are no BLAS.
+    used = [i for i in threadpool_info() if i["user_api"] == "blas"]
+    return sorted({" ".join(str(i.get(k) or "") for k in ("internal_api", "version", "architecture")) for i in used})

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -16,7 +16,7 @@ from attns_harness.matrix import Matrix, MatrixFile, Timing
 from attns_harness.plan import Plan, PlannedCell, make_plan
 from attns_harness.progress import View
 from attns_harness.states import FAILED, OPEN, SOLVED
-from attns_harness.store import Store, open_store
+from attns_harness.store import FULL, Store, full_disk, open_store
 from attns_harness.tables import export
 from attns_harness.tasks import WorkerContext
 from attns_harness.timing import write_pyperf
@@ -41,6 +41,8 @@ class RunOptions:
         Take up failed cells again, too.
     timing : bool, optional
         Overrules the matrix.
+    unlike_machines : bool
+        Time here although stored timings are another machine's.
     executor : {"local", "dask", "slurm"}
     scheduler : str
         Address of a Dask scheduler; empty: a cluster on this machine.
@@ -50,6 +52,7 @@ class RunOptions:
     only: Sequence[str] = ()
     retry: bool = False
     timing: bool | None = None
+    unlike_machines: bool = False
     executor: str = "local"
     scheduler: str = ""
     command: str = ""
@@ -77,14 +80,15 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
     Raises
     ------
     AttnsError
-        Bad matrix, a folder in use, a full disk.
+        Bad matrix, a folder in use, timings of another machine, a full disk.
     """
     matrix = file.matrix
     plan = make_plan(matrix, registry)
     facts = provenance.environment(registry, threads=matrix.timing.threads)
     environment = provenance.environment_id(facts)
-    executed, interrupted = 0, False
-    with open_store(out) as store:
+    timing = matrix.timing.enabled if options.timing is None else options.timing
+    interrupted = False
+    with _disk(out), open_store(out) as store:
         run = store.begin_run(provenance.run_facts(registry, threads=matrix.timing.threads), file.text, options.command)
         store.record_environment(environment, facts)
         store.lay_out(plan.cells)
@@ -94,12 +98,14 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
         view.say(f"{len(plan.cells)} cells, {len(todo)} to run; {out}")
         state = "failed"
         try:
+            if timing and not options.unlike_machines and (todo or untimed(plan, store, matrix.timing)):
+                _refuse_unlike(store, facts["machine"])
             if todo:
                 with _executor(file, out, options, matrix, registry) as executor:
                     coordinator.solve(todo, executor)
-                executed = len(todo)
-            if matrix.timing.enabled if options.timing is None else options.timing:
-                _time(coordinator, plan, store, file, out, registry, matrix)
+            if timing:
+                cells = untimed(plan, store, matrix.timing, retry=options.retry)
+                _time(coordinator, cells, store, out, registry, matrix, retry=options.retry)
             state = "finished"
         except KeyboardInterrupt:
             interrupted, state = True, "interrupted"
@@ -110,7 +116,7 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
         return Summary(
             folder=out,
             counts=store.counts(),
-            executed=executed,
+            executed=coordinator.solved,
             timed=store.timed() - store.untimed(),
             untimed=store.untimed(),
             interrupted=interrupted,
@@ -120,34 +126,77 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
 
 def select(plan: Plan, store: Store, options: RunOptions) -> list[PlannedCell]:
     """The cells to take up, by their state in the store."""
-    wanted: frozenset[str] = frozenset(OPEN)
+    wanted, states = wanted_states(options), store.states()
+    return [p for p in plan.cells if states[p.point].state in wanted]
+
+
+def wanted_states(options: RunOptions) -> frozenset[str]:
+    """States of the cells to take up.
+
+    Raises
+    ------
+    AttnsError
+        ``only`` names no selection.
+    """
+    unknown = set(options.only) - set(SELECTIONS)
+    if unknown:
+        raise AttnsError(f"--only takes {', '.join(SELECTIONS)}; got {', '.join(sorted(unknown))}")
     if options.only:
-        unknown = set(options.only) - set(SELECTIONS)
-        if unknown:
-            raise AttnsError(f"--only takes {', '.join(SELECTIONS)}; got {', '.join(sorted(unknown))}")
-        wanted = frozenset[str]().union(*(SELECTIONS[name] for name in options.only))
-    elif options.retry:
-        wanted = OPEN | FAILED
-    states = store.states()
-    return [p for p in plan.cells if states[p.point][0] in wanted]
+        return frozenset[str]().union(*(SELECTIONS[name] for name in options.only))
+    return OPEN | FAILED if options.retry else frozenset[str](OPEN)
+
+
+def untimed(plan: Plan, store: Store, timing: Timing, *, retry: bool = False) -> list[PlannedCell]:
+    """The cells to time: solved, and not sampled in every pass yet; with ``retry`` also where timing failed."""
+    states, done = store.states(), _timings_to_keep(store, retry)
+    return [
+        p
+        for p in plan.cells
+        if states[p.point].state in SOLVED
+        and (not timing.seeds or p.cell.problem.seed in timing.seeds)
+        and rounds_left(p, done, timing)
+    ]
+
+
+def _timings_to_keep(store: Store, retry: bool) -> dict[str, dict[str, Any]]:
+    return {point: t for point, t in store.timings().items() if not (retry and "timing_reason" in t)}
+
+
+def _refuse_unlike(store: Store, machine: Mapping[str, Any]) -> None:
+    for other in store.timed_on():
+        differences = provenance.unlike(other, machine)
+        if differences:
+            raise AttnsError(
+                f"{store.folder} has timings of another machine ({'; '.join(differences)}): times of unlike "
+                "machines are no comparison. Use --no-timing, another --out, or force it with --unlike-machines"
+            )
+
+
+@contextmanager
+def _disk(out: Path) -> Iterator[None]:
+    """Report a full disk as such, whatever file it hit."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise full_disk(error, out) from error
+        raise
 
 
 def _time(
     coordinator: Coordinator,
-    plan: Plan,
+    solved: list[PlannedCell],
     store: Store,
-    file: MatrixFile,
     out: Path,
     registry: Registry,
     matrix: Matrix,
+    *,
+    retry: bool,
 ) -> None:
-    states, seeds = store.states(), matrix.timing.seeds
-    solved = [p for p in plan.cells if states[p.point][0] in SOLVED and (not seeds or p.cell.problem.seed in seeds)]
-    if not any(rounds_left(p, store.timings(), matrix.timing) for p in solved):
+    if not solved:
         return
     from attns_harness.executors.local import LocalExecutor
 
-    coordinator.load_files()
     cores = sorted(os.sched_getaffinity(0))
     context = WorkerContext(
         plugin_files=plugin_files(registry),
@@ -162,7 +211,8 @@ def _time(
             os.sched_setaffinity(0, set(cores[:-1]))
         with _closing(LocalExecutor(context, 1)) as executor:
             for left in range(matrix.timing.rounds, 0, -1):
-                done = store.timings()
+                # What fails is taken up in the first pass alone.
+                done = _timings_to_keep(store, retry and left == matrix.timing.rounds)
                 todo = [p for p in solved if rounds_left(p, done, matrix.timing) >= left]
                 coordinator.time(todo, done, executor)
     finally:
@@ -195,6 +245,7 @@ def _executor(
     else:
         from attns_harness.executors.dask import DaskExecutor
 
+        context = replace(context, remote=True)
         made = DaskExecutor(context, workers, scheduler=options.scheduler, slurm=options.executor == "slurm")
     with _closing(made) as executor:
         yield executor

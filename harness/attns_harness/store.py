@@ -4,6 +4,7 @@ WAL with full synchronisation: what a commit returned for survives ``kill -9`` a
 planned cell has a row from the start; results replace it.
 """
 
+import errno
 import json
 import os
 import sqlite3
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from attns_core.errors import AttnsError
 from attns_harness.migrations import VERSION, migrate
@@ -21,11 +22,22 @@ from attns_harness.plan import Artefact, PlannedCell
 
 JOURNAL = "journal.sqlite"
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when a disk, a quota or a file-size limit is reached."""
+
 
 class StoreFullError(AttnsError):
     """The disk that holds the store is full; what was committed is safe."""
 
     exit_code = 1
+
+
+def full_disk(error: Exception, place: Path) -> StoreFullError:
+    """The error that a full disk is for a user."""
+    return StoreFullError(
+        f"cannot write {place}: {error}. Everything stored before is safe; "
+        "free some space and start the same command again."
+    )
 
 
 @final
@@ -43,6 +55,8 @@ class Outcome:
         What the solver wrote to the terminal, cut.
     broken : bool
         A file the harness itself needed is damaged or unwritable: no fault of the cell.
+    environment : str
+        Id of the environment it was found in, where that is not the coordinator's.
     """
 
     state: str
@@ -53,6 +67,14 @@ class Outcome:
     timing: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     broken: bool = False
+    environment: str = ""
+
+
+class Standing(NamedTuple):
+    """A row's state, and the id of the cell behind it."""
+
+    state: str
+    cell_id: str
 
 
 @final
@@ -70,10 +92,9 @@ class Store:
         for row in self._db.execute("SELECT * FROM cells WHERE listed = 1 ORDER BY position"):
             yield _decoded(row, ("spec", "basis", "needs", "columns", "timing"))
 
-    def states(self) -> dict[str, tuple[str, str, bool]]:
-        """Point -> (state, cell id, whether timed) of every row."""
-        query = "SELECT point, state, cell_id, timing IS NOT NULL AS timed FROM cells"
-        return {r["point"]: (r["state"], r["cell_id"], bool(r["timed"])) for r in self._db.execute(query)}
+    def states(self) -> dict[str, Standing]:
+        """Where every row stands, by point."""
+        return {p: Standing(s, name) for p, s, name in self._db.execute("SELECT point, state, cell_id FROM cells")}
 
     def timings(self) -> dict[str, dict[str, Any]]:
         """Point -> what was timed so far, raw values included."""
@@ -109,6 +130,14 @@ class Store:
     def artefacts(self) -> dict[str, dict[str, Any]]:
         """Artefact id -> row."""
         return {r["id"]: _decoded(r, ("files",)) for r in self._db.execute("SELECT * FROM artefacts ORDER BY id")}
+
+    def timed_on(self) -> list[dict[str, Any]]:
+        """The machines that the stored timings were taken on, each once."""
+        query = (
+            "SELECT DISTINCT json_extract(runs.provenance, '$.machine') AS machine FROM cells "
+            "JOIN runs ON runs.id = cells.timed_run WHERE json_extract(cells.timing, '$.values') IS NOT NULL"
+        )
+        return [json.loads(r["machine"]) for r in self._db.execute(query) if r["machine"]]
 
     def runs(self) -> list[dict[str, Any]]:
         """All executions into this folder, oldest first."""
@@ -151,7 +180,7 @@ class Store:
         with self._commit():
             self._db.execute("UPDATE cells SET listed = 0")
             for position, planned in enumerate(cells):
-                state, cell_id, _ = known.get(planned.point, ("", "", False))
+                state, cell_id = known.get(planned.point, Standing("", ""))
                 if not state:
                     self._insert(planned, position)
                     continue
@@ -198,14 +227,26 @@ class Store:
                         strict_json(outcome.columns),
                         outcome.seconds,
                         run,
-                        environment,
+                        outcome.environment or environment,
                         planned.point,
                     ),
                 )
 
-    def record_artefact(self, artefact: Artefact, outcome: Outcome, files: Mapping[str, str], run: int) -> None:
-        """Store what became of an artefact, with the SHA-256 of each of its files."""
+    def record_artefact(self, artefact: Artefact, outcome: Outcome, files: Mapping[str, str], run: int) -> list[str]:
+        """Store what became of an artefact, with the SHA-256 of each of its files.
+
+        Results that rest on another content of it become stale; returns their points.
+        """
+        before = self._db.execute("SELECT files FROM artefacts WHERE id = ?", (artefact.id,)).fetchone()
         with self._commit():
+            stale: list[str] = []
+            if before is not None and json.loads(before["files"]) not in ({}, dict(files)):
+                rows = self._db.execute(
+                    "UPDATE cells SET state = 'stale', reason = ? WHERE state NOT IN ('not_run', 'stale') "
+                    "AND needs LIKE ? RETURNING point",
+                    (f"changed since: {artefact.label}", f'%"{artefact.id}"%'),
+                )
+                stale = [row["point"] for row in rows]
             self._db.execute(
                 "INSERT OR REPLACE INTO artefacts (id, kind, label, state, reason, traceback, files, seconds, run) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -221,6 +262,7 @@ class Store:
                     run,
                 ),
             )
+        return stale
 
     def record_environment(self, name: str, facts: Mapping[str, Any]) -> None:
         """Store the facts behind an environment's hash, once."""
@@ -273,10 +315,7 @@ class Store:
         except sqlite3.OperationalError as error:
             # A quota or file-size limit surfaces as an I/O error, a full disk as SQLITE_FULL.
             if "full" in str(error) or "disk I/O" in str(error):
-                raise StoreFullError(
-                    f"cannot write {self.folder / JOURNAL}: {error}. Everything stored before is safe; "
-                    "free some space and start the same command again."
-                ) from error
+                raise full_disk(error, self.folder / JOURNAL) from error
             raise
 
 
@@ -335,7 +374,7 @@ def _connect(folder: Path) -> sqlite3.Connection:
         migrate(connection, path)
     except sqlite3.DatabaseError as error:
         if "full" in str(error) or "disk I/O" in str(error):
-            raise StoreFullError(f"cannot write {path}: {error}; free some space and start again") from None
+            raise full_disk(error, path) from None
         raise AttnsError(f"{path} cannot be used as a journal: {error}") from None
     return connection
 

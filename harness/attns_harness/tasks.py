@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 from attns_harness.cells import Cell
 from attns_harness.matrix import Timing
@@ -50,11 +50,14 @@ class Report:
         Files of the artefact that was built, relative to the artefact folder, with their SHA-256.
     blobs : mapping
         Their contents, where worker and coordinator share no file system.
+    environment : mapping
+        Software and hardware of the worker, where they may differ from the coordinator's.
     """
 
     outcome: Outcome
     files: Mapping[str, str] = field(default_factory=dict)
     blobs: Mapping[str, bytes] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @final
@@ -70,6 +73,8 @@ class WorkerContext:
         Limit on the private writable memory that a task adds to its worker's; 0 for none.
     core : int, optional
         Pin the worker to this core (timing).
+    remote : bool
+        The worker may be on another machine: its reports tell its environment.
     """
 
     plugin_files: tuple[Path, ...]
@@ -77,3 +82,4 @@ class WorkerContext:
     memory_mb: int = 0
     threads: int = 1
     core: int | None = None
+    remote: bool = False

@@ -1,6 +1,5 @@
 """What runs inside a worker process: one task at a time, every failure turned into an outcome."""
 
-import errno
 import os
 import time
 import traceback
@@ -22,12 +21,12 @@ from attns_core.reference import Reference
 from attns_core.registry import Registry, build_registry
 from attns_core.solution import Solution
 from attns_core.solver import AbstractSolver, OneStepSolver
-from attns_harness import artefacts
+from attns_harness import artefacts, provenance
 from attns_harness.artefacts import DamagedArtefactError
 from attns_harness.cells import HAS_TO_LEARN, Cell, ProblemSpec
 from attns_harness.measure import measure
 from attns_harness.sandbox import RETIRED, Sandbox
-from attns_harness.store import Outcome
+from attns_harness.store import FULL, Outcome
 from attns_harness.tasks import Report, Task, WorkerContext
 from attns_harness.timing import sample
 
@@ -65,6 +64,7 @@ class Worker:
         self.sandbox = sandbox
         # Here and not on first use: a cell's deadline shall not pay for importing plugins.
         self.registry = build_registry(plugin_files=context.plugin_files)
+        self._environment = provenance.environment(self.registry, threads=context.threads) if context.remote else {}
         sandbox.settle()
         self._kept: OrderedDict[Any, Any] = OrderedDict()
         if context.core is not None:
@@ -79,6 +79,11 @@ class Worker:
                 report = work(task)
         except DamagedArtefactError as error:
             report = Report(outcome=Outcome(state="error", reason=str(error), broken=True))
+        except OSError as error:
+            # A solver's own files are its own affair; artefacts and training data are the harness's.
+            full = error.errno in FULL and task.kind in ("reference", "weights")
+            reason = f"cannot write artefacts: {error.strerror}"
+            report = Report(outcome=Outcome(state="error", reason=reason, broken=True) if full else _failure(error))
         except MemoryError as error:
             report = Report(
                 outcome=Outcome(
@@ -90,14 +95,16 @@ class Worker:
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             report = Report(outcome=_failure(error))
         outcome = replace(report.outcome, output=self.sandbox.output(), seconds=time.perf_counter() - started)
-        return replace(report, outcome=outcome)
+        return replace(report, outcome=outcome, environment=self._environment)
 
     def _reference(self, task: Task) -> Report:
         from attns_core.reference import make_reference
 
         problem = self._problem(task.cell.problem)
         reference = make_reference(problem)
-        files = self._build(task, lambda folder: artefacts.write_reference(folder, reference))
+        files = artefacts.build(
+            self.context.artefacts, task.artefact, lambda folder: artefacts.write_reference(folder, reference)
+        )
         return Report(outcome=Outcome(state="ok"), files=files)
 
     def _weights(self, task: Task) -> Report:
@@ -128,7 +135,7 @@ class Worker:
         if task.cell.dt is None and task.cell.steps is None:
             return Report(outcome=Outcome(state="skipped", reason="correctors belong to their steps; give dts"))
         trained = self._train(task.cell)
-        files = self._build(task, lambda folder: save_weights(folder, trained))
+        files = artefacts.build(self.context.artefacts, task.artefact, lambda folder: save_weights(folder, trained))
         return Report(outcome=Outcome(state="ok"), files=files)
 
     def _train(self, cell: Cell) -> "Trained":
@@ -171,14 +178,6 @@ class Worker:
         cache = self.context.artefacts / "training-data"
         return train(equation, method, corrector, recipe, dt=cell.dt, dataset=dataset, cache=cache, **span)
 
-    def _build(self, task: Task, write: Callable[[Path], object]) -> dict[str, str]:
-        try:
-            return artefacts.build(self.context.artefacts, task.artefact, write)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise DamagedArtefactError(f"cannot write artefacts: {error.strerror}") from None
-            raise
-
     def _cell(self, task: Task) -> Report:
         cell = task.cell
         problem = self._problem(_timed_problem(task) if task.timing is not None else cell.problem)
@@ -197,7 +196,9 @@ class Worker:
             timing = sample(prepared, task.timing)
             timing |= {"first_call_s": first_call_s, "timed_trajectories": problem.n}
             return Report(outcome=Outcome(state="ok", timing=timing))
-        reference = self._kept_or(("reference", _reference_id(task)), lambda: self._read_reference(task))
+        name = _reference_id(task)
+        key = ("reference", name, *task.needs[name].values())
+        reference = self._kept_or(key, lambda: self._read_reference(task))
         outcome = measure(problem, solution, reference, self.registry.all("metric"))
         order = self.registry.method(cell.method).order if cell.method is not None else None
         columns = {**facts, **outcome.columns, "order": order, "first_call_s": first_call_s}
@@ -283,7 +284,7 @@ class Worker:
             equation, method = cell.problem.equation_of(self.registry), self.registry.method(cell.method)
             return load_weights(self._weights_folder(task), equation=equation, method=method, dt=cell.dt)
 
-        return self._kept_or(("weights", task.artefact), load)
+        return self._kept_or(("weights", task.artefact, *task.needs[task.artefact].values()), load)
 
     def _weights_folder(self, task: Task) -> Path:
         return artefacts.verify(self.context.artefacts, task.artefact, task.needs[task.artefact])

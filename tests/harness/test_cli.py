@@ -111,7 +111,7 @@ def test_status_speaks_json(folder: Path) -> None:
 
 def test_dry_run_lists_cells_and_what_is_stored(folder: Path) -> None:
     done = attns("run", str(folder / "matrix.toml"), "--out", str(folder), "--dry-run")
-    assert "2 cells (1 ok, 1 skipped); shared artefacts: 1 reference" in done.stdout
+    assert "2 cells (1 ok, 1 skipped), 0 to run; shared artefacts: 1 reference" in done.stdout
 
 
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:

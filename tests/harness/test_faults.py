@@ -37,7 +37,8 @@ HEALTHY = ["heun", "noisy", "relative"]
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("mixed")
     before = os.getcwd()
-    run(matrix_text([*HEALTHY, *BAD], dts=(0.25,)), folder, workers=2)
+    # The deadline is long enough for a machine that is busy with other things.
+    run(matrix_text([*HEALTHY, *BAD], dts=(0.25,), deadline_s=8.0), folder, workers=2)
     assert os.getcwd() == before
     return folder
 
@@ -75,7 +76,7 @@ def test_failures_keep_traceback_signal_and_output(mixed: Path) -> None:
     assert "Fatal Python error" in failures["segfaults"]["output"]
     assert "code 7" in failures["exits"]["reason"]
     assert "code 0" in failures["exits-in-peace"]["reason"]
-    assert "3 s" in failures["hangs-in-native-code"]["reason"]
+    assert "8 s" in failures["hangs-in-native-code"]["reason"]
     assert "(9, 2, 3)" in failures["wrong-shape"]["reason"]
     assert "hello from the solver" in outputs["prints"]
     assert "and from below" in outputs["prints"]

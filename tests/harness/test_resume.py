@@ -5,13 +5,16 @@ import os
 import random
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from attns_harness.analysis.sides import read_side, refuse_unlike
 from attns_harness.ownership import owner_of
 from attns_harness.store import JOURNAL, StoreFullError, open_store, read_store
 from attns_harness.tables import read_results
@@ -160,6 +163,38 @@ def test_full_disk_is_reported_and_nothing_stored_is_lost(tmp_path: Path) -> Non
     assert set(read_results(tmp_path)["state"]) == {"ok"}
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, a few hundred kilobytes large."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_small_disk_that_grows_fills_again_and_again_and_loses_nothing(small_disk: Path, tmp_path: Path) -> None:
+    text, out = matrix_text(["heun", "noisy"], seeds=6, dts=(0.25, 0.125, 0.0625)), small_disk / "run"
+    stored, messages = [0], []
+    for kilobytes in (300, 400, 550, 20_000):
+        subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(small_disk)], check=True)
+        try:
+            run(text, out)
+        except StoreFullError as error:
+            messages.append(str(error))
+        stored.append(solved(out))
+        assert stored[-1] >= stored[-2], "a stored result was lost"
+    assert messages
+    assert all("free some space" in message for message in messages)
+    assert stored[-1] == 36
+    run(text, tmp_path / "elsewhere")
+    assert stable(read_results(out)) == stable(read_results(tmp_path / "elsewhere"))
+
+
 def test_finished_cells_are_not_repeated_and_only_selects(tmp_path: Path) -> None:
     text = matrix_text(["heun", "raises"])
     assert run(text, tmp_path).executed == 4
@@ -167,6 +202,7 @@ def test_finished_cells_are_not_repeated_and_only_selects(tmp_path: Path) -> Non
     assert run(text, tmp_path, retry=True).executed == 2
     assert run(text, tmp_path, only=("failed",)).executed == 2
     assert run(text, tmp_path, only=("missing",)).executed == 0
+    assert run(text, tmp_path, only=("failed", "missing")).executed == 2
     with pytest.raises(AttnsError, match="--only takes"):
         run(text, tmp_path, only=("broken",))
 
@@ -201,3 +237,56 @@ def test_damaged_artefact_is_built_again(tmp_path: Path) -> None:
     table = read_results(tmp_path)
     assert set(table["state"]) == {"ok"}
     assert stable(table[table["solver"] == "heun"]) == before
+    store = read_store(tmp_path)
+    runs = {r["label"].split()[1]: r["run"] for r in store.rows()}
+    store.close()
+    assert runs == {"heun": 2, "noisy": 2}, "what rested on the old reference is run again"
+
+
+TRAINED = """
+name = "trained"
+[timing]
+budget_s = 0.01
+max_samples = 5
+[[block]]
+equations = [{ name = "lotka-volterra", t_end = 1.0, n_trajectories = 2 }]
+methods = ["rk4"]
+backends = ["numpy"]
+correctors = ["attns"]
+train_trajectories = [2]
+dt_factors = [1]
+"""
+
+
+def test_weights_damaged_before_timing_are_built_again_and_their_result_is_stale(tmp_path: Path) -> None:
+    assert run(TRAINED, tmp_path).timed == 1
+    (weights,) = (tmp_path / "artefacts").rglob("*.safetensors")
+    weights.write_bytes(b"rubbish")
+    with sqlite3.connect(tmp_path / JOURNAL) as connection:
+        connection.execute("UPDATE cells SET timing = NULL")
+    connection.close()
+    summary = run(TRAINED, tmp_path)
+    assert (summary.executed, summary.timed, summary.untimed) == (0, 1, 0)
+    row = read_results(tmp_path).iloc[0]
+    assert (row["state"], row["reason"].split(":")[0]) == ("stale", "changed since")
+    assert "training" in row["reason"]
+    assert run(TRAINED, tmp_path).counts == {"ok": 1}
+
+
+def test_timings_of_an_unlike_machine_are_refused_unless_forced(tmp_path: Path) -> None:
+    text = matrix_text(["heun"], dts=(0.25,), timing=True)
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        assert run(text, folder).timed == 1
+    refuse_unlike(read_side(here)[0], read_side(there)[0])
+    with sqlite3.connect(there / JOURNAL) as connection:
+        connection.execute("UPDATE runs SET provenance = json_set(provenance, '$.machine.cpu', 'abacus')")
+    connection.close()
+    with pytest.raises(AttnsError, match=r"unlike machines \(cpu 'abacus' against"):
+        refuse_unlike(read_side(here)[0], read_side(there)[0])
+    grown = matrix_text(["heun"], dts=(0.25, 0.125), timing=True)
+    with pytest.raises(AttnsError, match=r"timings of another machine \(cpu 'abacus'"):
+        run(grown, there)
+    assert run(text, there).executed == 0, "nothing to time, nothing to refuse"
+    assert run(grown, there, timing=False).executed == 1
+    assert run(grown, there, unlike_machines=True).timed == 2

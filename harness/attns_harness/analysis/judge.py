@@ -107,10 +107,13 @@ class Side:
     ----------
     times : BenchmarkGroup
     measured : mapping of tuple of str to Measured
+    machines : sequence of mapping
+        What the times were taken on, as provenance tells it; empty where that is unknown.
     """
 
     times: BenchmarkGroup = field(default_factory=lambda: BenchmarkGroup({}))
     measured: Mapping[Key, Measured] = field(default_factory=dict)
+    machines: Sequence[Mapping[str, Any]] = ()
 
 
 def judge(new: Side, old: Side, tolerance: Tolerance | None = None, *, rerun: Rerun | None = None) -> list[Judgement]:

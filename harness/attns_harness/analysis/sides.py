@@ -5,14 +5,18 @@ under different ids.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from attns_core.errors import AttnsError
 from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.judge import Measured, Side
 from attns_harness.analysis.table import load_table
 from attns_harness.analysis.trial import BenchmarkGroup, Key, Trial
+from attns_harness.provenance import unlike
 from attns_harness.store import read_store
 
 
@@ -26,7 +30,26 @@ def read_side(run_dir: Path, *, error: str = "error_l2_scaled") -> tuple[Side, d
     """
     table = load_table(run_dir)
     cells = {(*_key(row), f"seed {row.seed:g}"): row.cell_id for row in table.itertuples()}
-    return side_of(table, _timings(run_dir), error=error), cells
+    side = side_of(table, _timings(run_dir), error=error)
+    return replace(side, machines=_machines(run_dir)), cells
+
+
+def refuse_unlike(new: Side, old: Side) -> None:
+    """Times of unlike machines say nothing about the code.
+
+    Raises
+    ------
+    AttnsError
+        Naming what differs.
+    """
+    for a in old.machines:
+        for b in new.machines:
+            differences = unlike(a, b)
+            if differences:
+                raise AttnsError(
+                    f"the runs were timed on unlike machines ({'; '.join(differences)}): their times are no "
+                    "comparison. Time both on one machine, or force it with --unlike-machines"
+                )
 
 
 def side_of(table: Frame, timed: Mapping[str, Trial], *, error: str = "error_l2_scaled") -> Side:
@@ -68,5 +91,13 @@ def _timings(run_dir: Path) -> dict[str, Trial]:
     store = read_store(run_dir)
     try:
         return {row["cell_id"]: Trial.of(row["timing"]) for row in store.rows() if (row["timing"] or {}).get("values")}
+    finally:
+        store.close()
+
+
+def _machines(run_dir: Path) -> list[dict[str, Any]]:
+    store = read_store(run_dir)
+    try:
+        return store.timed_on()
     finally:
         store.close()

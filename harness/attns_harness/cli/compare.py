@@ -24,6 +24,7 @@ WIDTH = 180
 @click.option("--rerun", is_flag=True, help="Measure times that may have changed again, both runs alternating.")
 @click.option("--python-a", default=sys.executable, help="Interpreter that has the code of RUN_A, for --rerun.")
 @click.option("--python-b", default=sys.executable, help="Interpreter that has the code of RUN_B, for --rerun.")
+@click.option("--unlike-machines", is_flag=True, help="Compare times although the machines differ.")
 @click.option("--all", "show_all", is_flag=True, help="Show invariant rows too.")
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write the table as Markdown, for a pull request.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
@@ -37,6 +38,7 @@ def command(
     rerun: bool,
     python_a: str,
     python_b: str,
+    unlike_machines: bool,
     show_all: bool,
     markdown: Path | None,
     as_json: bool,
@@ -51,12 +53,14 @@ def command(
       attns compare results/main results/branch --fail-on regression
     """
     from attns_harness.analysis.judge import Tolerance, judge
-    from attns_harness.analysis.sides import read_side
+    from attns_harness.analysis.sides import read_side, refuse_unlike
     from attns_harness.reports.changes import changes_markdown
     from attns_harness.retime import Alternation, Contestant
 
     old, old_cells = read_side(run_a)
     new, new_cells = read_side(run_b)
+    if not unlike_machines:
+        refuse_unlike(new, old)
 
     tolerance = Tolerance(time=time_ / 100, accuracy=accuracy / 100, stability=stability / 100)
     both = (

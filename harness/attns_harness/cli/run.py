@@ -19,6 +19,7 @@ from attns_harness.cli._session import Session, console
 @click.option("--retry", is_flag=True, help="Run failed cells again.")
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one per core].")
 @click.option("--timing/--no-timing", default=None, help="Overrule the matrix.")
+@click.option("--unlike-machines", is_flag=True, help="Time here although stored timings are another machine's.")
 @click.option("--executor", type=click.Choice(["local", "dask", "slurm"]), default="local", show_default=True)
 @click.option("--scheduler", default="", help="Address of a running Dask scheduler.")
 @click.option("--report/--no-report", default=True, help="Write plots and a Markdown report.")
@@ -35,6 +36,7 @@ def command(
     retry: bool,
     workers: int | None,
     timing: bool | None,
+    unlike_machines: bool,
     executor: str,
     scheduler: str,
     report: bool,
@@ -61,9 +63,6 @@ def command(
         file = reduced(file)
     registry = session.registry_with(file.plugin_files)
     folder = out or Path("results") / file.matrix.name
-    if dry_run:
-        _dry_run(file.matrix, registry, folder)
-        return
     from attns_harness.progress import View
     from attns_harness.runner import RunOptions, run_matrix
 
@@ -72,10 +71,14 @@ def command(
         only=tuple(n.strip() for n in only.split(",") if n.strip()) if only else (),
         retry=retry,
         timing=timing,
+        unlike_machines=unlike_machines,
         executor=executor,
         scheduler=scheduler,
         command=" ".join(sys.argv[1:]),
     )
+    if dry_run:
+        _dry_run(file.matrix, registry, folder, options)
+        return
     with View(console(stderr=True), quiet=quiet) as view:
         summary = run_matrix(file, folder, registry, options, view)
     if report and not summary.interrupted:
@@ -103,29 +106,33 @@ def keep_pictures(folder: Path, file: Any, registry: Any, workers: int) -> None:
         click.echo(f"no trajectory kept: {line}", err=True)
 
 
-def _dry_run(matrix: Any, registry: Any, folder: Path) -> None:
+def _dry_run(matrix: Any, registry: Any, folder: Path, options: Any) -> None:
     from collections import Counter
 
     from attns_harness.plan import make_plan
+    from attns_harness.runner import wanted_states
+    from attns_harness.store import JOURNAL, Standing, read_store
 
     plan = make_plan(matrix, registry)
-    stored: dict[str, Any] = {}
-    if (folder / "journal.sqlite").is_file():
-        from attns_harness.store import read_store
-
+    stored: dict[str, Standing] = {}
+    if (folder / JOURNAL).is_file():
         store = read_store(folder)
         stored = store.states()
         store.close()
+    wanted, todo = wanted_states(options), 0
     states: Counter[str] = Counter()
     for planned in plan.cells:
-        state, cell_id, _ = stored.get(planned.point, ("not_run", planned.id, False))
-        state = state if cell_id == planned.id or state == "not_run" else "stale"
+        row = stored.get(planned.point, Standing("not_run", planned.id))
+        state = row.state if row.cell_id == planned.id or row.state == "not_run" else "stale"
         states[state] += 1
-        click.echo(f"{planned.id}  {state:11s}  {planned.cell.label}")
+        todo += state in wanted
+        click.echo(f"{planned.id}  {'run' if state in wanted else 'keep'}  {state:11s}  {planned.cell.label}")
     kinds = Counter(a.kind for a in plan.artefacts.values())
     shared = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
     counts = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
-    click.echo(f"{len(plan.cells)} cells ({counts}); shared artefacts: {shared or 'none'}; folder: {folder}")
+    click.echo(
+        f"{len(plan.cells)} cells ({counts}), {todo} to run; shared artefacts: {shared or 'none'}; folder: {folder}"
+    )
 
 
 def _print_summary(summary: Any) -> None:
@@ -138,7 +145,7 @@ def _print_summary(summary: Any) -> None:
         table.add_row(state, str(count))
     out.print(table)
     for failure in summary.failures:
-        out.print(Text(f"{failure['state']}: {failure['label']}: {failure['reason']}"))
+        out.print(Text(f"{failure['state']}: {failure['label']}: {failure['reason']}"), soft_wrap=True)
     if summary.untimed:
         out.print(Text(f"{summary.untimed} cells could not be timed: see the column timing_reason"))
     out.print(Text(f"{summary.executed} cells run, {summary.timed} timed; results in {summary.folder}"), soft_wrap=True)

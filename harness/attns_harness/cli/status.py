@@ -74,9 +74,10 @@ def _print(facts: dict[str, Any]) -> None:
     out.print(table)
     live = facts["live"]
     if live:
-        out.print(Text(f"this lane: {live['done']} done, {live['open']} to go"))
+        left = f", about {live['left_s']:.0f} s left" if live.get("left_s") else ""
+        out.print(Text(f"{live['lane']}: {live['done']} tasks done, {live['open']} to go{left}"))
         for worker in live["workers"]:
             since = "" if worker["label"] == "idle" else f" for {time.time() - worker['since']:.0f} s"
-            out.print(Text(f"  worker {worker['worker']}: {worker['label']}{since}"))
+            out.print(Text(f"  worker {worker['worker']}: {worker['label']}{since}"), soft_wrap=True)
     for failure in facts["failures"]:
-        out.print(Text(f"{failure['state']}: {failure['label']}: {failure['reason']}"))
+        out.print(Text(f"{failure['state']}: {failure['label']}: {failure['reason']}"), soft_wrap=True)

@@ -5,12 +5,15 @@ memory limits and crashes mean the same everywhere. Artefacts travel as bytes, n
 """
 
 import contextlib
+import multiprocessing
+import os
 import queue
+import signal
 import tempfile
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
@@ -19,19 +22,32 @@ from attns_core.errors import AttnsError
 from attns_harness import artefacts
 from attns_harness.executors.base import AbstractExecutor, Activity
 from attns_harness.executors.local import LocalExecutor
+from attns_harness.executors.slurm import SlurmJobs
 from attns_harness.store import Outcome
 from attns_harness.tasks import Report, Task, WorkerContext
 
 WINDOW_PER_THREAD = 8
 """Tasks given to the scheduler ahead of time per thread: its memory must not grow with the matrix."""
 
-COUNT_EVERY_S = 2.0
+WATCH_EVERY_S = 2.0
+
+CONNECT_S = 10.0
+"""How long a scheduler may be silent, at the start and when the connection breaks."""
+
+CLOSE_S = 1.0
+"""How long each step of closing a cluster may take."""
 
 MAX_LOSSES = 5
 """How often a task is sent again after its worker or its data was lost."""
 
 _pools: dict[tuple[int, WorkerContext], LocalExecutor] = {}
 # In a Dask worker: one isolated process per thread and run, kept from task to task.
+
+
+class LostSchedulerError(AttnsError):
+    """The scheduler, and with it the cluster, does not answer any more."""
+
+    exit_code = 1
 
 
 @final
@@ -52,19 +68,41 @@ class DaskExecutor(AbstractExecutor):
 
     def __init__(self, context: WorkerContext, workers: int, *, scheduler: str = "", slurm: bool = False) -> None:
         self._context = context
-        self._client, self._cluster = _connect(workers, scheduler, slurm)
+        self._slurm = SlurmJobs(workers) if slurm and not scheduler else None
+        self._client, self._cluster = _connect(workers, scheduler, self._slurm)
         self._waiting: OrderedDict[tuple[str, ...], deque[Task]] = OrderedDict()
         self._flying: dict[str, tuple[Task, Any]] = {}
         self._losses: dict[str, int] = {}
         self._done: queue.Queue[tuple[Task, Any]] = queue.Queue()
         self._sent: dict[str, Any] = {}
         self._since = time.time()
-        self._counted, self._known_threads = float("-inf"), 0
+        self._watched = float("-inf")
+        self._workers: dict[str, int] = {}
+        self._busy: dict[str, tuple[str, float]] = {}
 
     def submit(self, task: Task) -> None:
         self._waiting.setdefault(task.group, deque()).append(task)
 
     def poll(self, timeout_s: float) -> list[tuple[Task, Report]]:
+        """As the interface says.
+
+        Raises
+        ------
+        LostSchedulerError
+            What was finished before is stored.
+        """
+        try:
+            return self._poll(timeout_s)
+        except OSError as error:  # of which a closed connection is one
+            if self._client.status in ("running", "connecting"):
+                # A worker went away under a call, or the connection is being made anew.
+                time.sleep(timeout_s)
+                return []
+            raise LostSchedulerError(
+                f"lost the Dask scheduler ({error}); what was finished is stored: start the same command again"
+            ) from None
+
+    def _poll(self, timeout_s: float) -> list[tuple[Task, Report]]:
         self._feed()
         found: list[tuple[Task, Report]] = []
         with contextlib.suppress(queue.Empty):
@@ -74,38 +112,59 @@ class DaskExecutor(AbstractExecutor):
                 if report is not None:
                     found.append((arrived[0], report))
                 arrived = self._done.get_nowait()
-        self._feed()
         return found
 
     def activity(self) -> list[Activity]:
-        label = f"{len(self._flying)} tasks on {self._threads()} threads"
-        return [Activity("dask", "", label, self._since)]
+        found = []
+        for address in self._workers:
+            key, since = self._busy.get(address, ("", 0.0))
+            task = self._flying.get(key, (None, None))[0]
+            found.append(Activity(address, key if task else "", task.label if task else "idle", since))
+        return found or [Activity("dask", "", "no worker is there yet", self._since)]
 
     def close(self) -> None:
-        futures = [future for _, future in self._flying.values()]
+        # A cluster that does not answer must not keep an interrupted run from ending.
+        _within(CLOSE_S, self._end_pools)
         with contextlib.suppress(Exception):
-            self._client.cancel(futures, force=True)
-        with contextlib.suppress(Exception):
-            self._client.run(close_pools, wait=True)
-        with contextlib.suppress(Exception):
-            self._client.close(timeout=5)
-        if self._cluster is not None:
-            with contextlib.suppress(Exception):
-                self._cluster.close(timeout=5)
+            self._client.close(timeout=CLOSE_S)
+        if self._cluster is None:
+            return
+        processes = [getattr(nanny, "pid", None) for nanny in self._cluster.workers.values()]
+        if not _within(CLOSE_S, self._cluster.close):
+            # Busy workers are waited for; none of what they do is wanted any more.
+            for process in filter(None, processes):
+                with contextlib.suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
+            _within(CLOSE_S, self._cluster.close)
 
-    def _threads(self) -> int:
-        # Asking the scheduler is a round trip; workers come and go slowly.
-        if time.monotonic() > self._counted + COUNT_EVERY_S:
-            self._counted = time.monotonic()
-            self._known_threads = sum(self._client.nthreads().values())
-        return self._known_threads
+    def _end_pools(self) -> None:
+        self._client.cancel([future for _, future in self._flying.values()], force=True)
+        self._client.run(close_pools)
+
+    def _watch(self) -> None:
+        """Learn which workers there are and what they do: a round trip, and they come and go slowly."""
+        now = time.monotonic()
+        if now < self._watched + WATCH_EVERY_S:
+            return
+        self._watched = now
+        self._workers = dict(self._client.nthreads())
+        for address, keys in self._client.processing().items():
+            # Tasks that wait on a worker come after the one that it runs.
+            key = str(keys[0]).partition(" #")[0] if keys else ""
+            if self._busy.get(address, ("", 0.0))[0] != key:
+                self._busy[address] = (key, time.time())
+        if self._slurm is not None:
+            self._slurm.replace_lost(self._cluster)
 
     def _feed(self) -> None:
-        window = max(2, WINDOW_PER_THREAD * self._threads())
+        self._watch()
+        # Nothing is sent while there is no worker: data could be placed nowhere.
+        window = WINDOW_PER_THREAD * sum(self._workers.values())
         while self._waiting and len(self._flying) < window:
             group = next(iter(self._waiting))
             tasks = self._waiting[group]
-            self._send(tasks.popleft())
+            self._send(tasks[0])
+            tasks.popleft()
             if not tasks:
                 del self._waiting[group]
 
@@ -122,7 +181,7 @@ class DaskExecutor(AbstractExecutor):
         if name not in self._sent:
             contents = artefacts.contents(self._context.artefacts, name)
             # Wrapped in a list: Dask would take a bare dict apart into one future per file.
-            (self._sent[name],) = self._client.scatter([contents], hash=False)
+            (self._sent[name],) = self._client.scatter([contents], hash=False, timeout=CONNECT_S)
         return self._sent[name]
 
     def _receive(self, task: Task, future: Any) -> Report | None:
@@ -135,8 +194,9 @@ class DaskExecutor(AbstractExecutor):
                 return report
         reason = "its result was lost"
         if future.status == "error":
-            error = future.exception(timeout=30)
-            reason = f"{type(error).__name__}: {error}"
+            with contextlib.suppress(OSError, TimeoutError):
+                error = future.exception(timeout=30)
+                reason = f"{type(error).__name__}: {error}"
         # Whatever went wrong here is the cluster's: the task itself reports its failures.
         self._losses[task.key] = self._losses.get(task.key, 0) + 1
         if self._losses[task.key] <= MAX_LOSSES:
@@ -146,6 +206,19 @@ class DaskExecutor(AbstractExecutor):
         return Report(
             outcome=Outcome(state="crashed", reason=f"lost {MAX_LOSSES} times with its worker: {reason}"[:500])
         )
+
+
+def _within(seconds: float, call: Callable[[], object]) -> bool:
+    """Whether a call ends in time; it goes on in the background where it does not."""
+
+    def quietly() -> None:
+        with contextlib.suppress(Exception):
+            call()
+
+    thread = threading.Thread(target=quietly, daemon=True)
+    thread.start()
+    thread.join(timeout=seconds)
+    return not thread.is_alive()
 
 
 def run_isolated(task: Task, context: WorkerContext, blobs: Mapping[str, Mapping[str, bytes]]) -> Report:
@@ -169,21 +242,22 @@ def run_isolated(task: Task, context: WorkerContext, blobs: Mapping[str, Mapping
 def _run(task: Task, context: WorkerContext) -> Report:
     place = (threading.get_ident(), context)
     if place not in _pools:
-        _pools[place] = LocalExecutor(context, 1)
-    _pools[place].submit(task)
-    return next(_reports(_pools[place]))
+        # Dask's nannies start their workers as daemons, which may have no children of their own.
+        multiprocessing.current_process().daemon = False
+        # Beside the artefacts, in a folder that goes with its Dask worker.
+        _pools[place] = LocalExecutor(context, 1, scratch=context.artefacts.parent)
+    pool = _pools[place]
+    pool.submit(task)
+    while _pools.get(place) is pool:
+        for _, report in pool.poll(0.5):
+            return report
+    raise RuntimeError("the run was ended while this task ran")
 
 
 def close_pools() -> None:
     """In a Dask worker: end the isolated processes."""
     while _pools:
         _pools.popitem()[1].close()
-
-
-def _reports(pool: LocalExecutor) -> Iterator[Report]:
-    while True:
-        for _, report in pool.poll(1.0):
-            yield report
 
 
 def _local_root() -> Path:
@@ -196,7 +270,7 @@ def _local_root() -> Path:
     return folder / "attns-artefacts"
 
 
-def _connect(workers: int, scheduler: str, slurm: bool) -> tuple[Any, Any]:
+def _connect(workers: int, scheduler: str, slurm: SlurmJobs | None) -> tuple[Any, Any]:
     try:
         import dask.config as dask_config
         from distributed import Client, LocalCluster
@@ -204,20 +278,19 @@ def _connect(workers: int, scheduler: str, slurm: bool) -> tuple[Any, Any]:
         raise AttnsError("--executor dask needs Dask: pip install 'attns[dask]'") from None
     if scheduler:
         try:
-            return Client(scheduler, timeout=5, set_as_default=False), None
+            return Client(scheduler, timeout=CONNECT_S, set_as_default=False), None
         except (OSError, ValueError, TimeoutError) as error:
             raise AttnsError(f"no Dask scheduler answers at {scheduler!r}: {error}") from None
-    if slurm:
-        try:
-            from dask_jobqueue import SLURMCluster  # type: ignore[import-not-found]
-        except ImportError:
-            raise AttnsError("--executor slurm needs dask-jobqueue: pip install 'attns[slurm]'") from None
-        cluster = SLURMCluster()
-        cluster.scale(workers)
-        return Client(cluster, set_as_default=False), cluster
-    # Workers must be allowed children of their own; losing a worker must not condemn its tasks.
-    dask_config.set({"distributed.worker.daemon": False, "distributed.scheduler.allowed-failures": 10})
-    cluster = LocalCluster(
-        n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="", silence_logs=50
-    )
-    return Client(cluster, set_as_default=False), cluster
+    # Losing a worker must not condemn its tasks.
+    dask_config.set({"distributed.scheduler.allowed-failures": 10})
+    if slurm is not None:
+        cluster = slurm.start()
+    else:
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="", silence_logs=50
+        )
+    client = Client(cluster, set_as_default=False)
+    if slurm is None:
+        # Ctrl-C in a terminal is for the coordinator, which ends its workers itself.
+        client.register_worker_callbacks(setup=os.setpgrp)
+    return client, cluster

@@ -61,10 +61,12 @@ class LocalExecutor(AbstractExecutor):
     ----------
     context : WorkerContext
     workers : int
+    scratch : Path, optional
+        Where working directories and logs of the workers go; the system's folder of temporary files.
     """
 
-    def __init__(self, context: WorkerContext, workers: int) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="attns-run-"))
+    def __init__(self, context: WorkerContext, workers: int, *, scratch: Path | None = None) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix="attns-run-", dir=scratch))
         self._context = context
         self._reports: queue.Queue[tuple[_Slot, Task, Any, ProcessPool]] = queue.Queue()
         self._waiting: OrderedDict[tuple[str, ...], deque[Task]] = OrderedDict()

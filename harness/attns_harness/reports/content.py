@@ -361,7 +361,12 @@ def _provenance(study: Study, facts: RunFacts) -> Section:
     rows = [{"what": n, "value": ", ".join(sorted({str(v) for v in study.table[n].dropna()}))} for n in names]
     for key, environment in (facts.environments or {}).items():
         machine, packages = environment.get("machine", {}), environment.get("packages", {})
-        rows.append({"what": f"machine {key}", "value": ", ".join(f"{k} {v}" for k, v in machine.items() if v)})
+        rows.append(
+            {
+                "what": f"machine {key}",
+                "value": ", ".join(f"{k} {v}" for k, v in machine.items() if v and k != "cpu_flags"),
+            }
+        )
         rows.append({"what": f"packages {key}", "value": ", ".join(f"{k} {v}" for k, v in packages.items())})
         plugins = environment.get("plugins", {})
         rows.append({"what": f"plugins {key}", "value": ", ".join(f"{k} ({v})" for k, v in plugins.items())})
