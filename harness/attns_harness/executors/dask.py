@@ -93,16 +93,20 @@ class DaskExecutor(AbstractExecutor):
         """
         try:
             return self._poll(timeout_s)
-        except OSError as error:  # of which a closed connection is one
-            if self._client.status in ("running", "connecting"):
-                # A worker went away under a call, or the connection is being made anew.
-                time.sleep(timeout_s)
-                return []
-            raise LostSchedulerError(
-                f"lost the Dask scheduler ({error}); what was finished is stored: start the same command again"
-            ) from None
+        except Exception as error:
+            if self._client.status not in ("running", "connecting"):
+                raise LostSchedulerError(
+                    f"lost the Dask scheduler ({error}); what was finished is stored: start the same command again"
+                ) from error
+            if not isinstance(error, OSError):
+                raise
+            # A worker went away under a call, or the connection is being made anew.
+            time.sleep(timeout_s)
+            return []
 
     def _poll(self, timeout_s: float) -> list[tuple[Task, Report]]:
+        if self._client.status == "closed":
+            raise ConnectionError("it does not answer")
         self._feed()
         found: list[tuple[Task, Report]] = []
         with contextlib.suppress(queue.Empty):
