@@ -2,7 +2,8 @@
 
 ``python benchmarks/runner_scaling.py [--cells 10000] [--workers 2] [--executor local] [--json FILE]``
 prints wall time, overhead per cell, the coordinator's memory and the journal's size, and extrapolates
-planning and store to a million cells.
+planning and store to a million cells. ``--simulate`` has no workers: an executor answers every task at
+once with a row of the usual size, so that the coordinator, the journal and the tables are left alone.
 """
 
 import argparse
@@ -10,13 +11,20 @@ import json
 import resource
 import tempfile
 import time
+from collections import deque
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from attns_harness.coordinator import Coordinator
+from attns_harness.executors import AbstractExecutor, Activity
 from attns_harness.matrix import parse_matrix
 from attns_harness.plan import make_plan
 from attns_harness.progress import View
-from attns_harness.runner import RunOptions, run_matrix
+from attns_harness.runner import RunOptions, run_matrix, select
+from attns_harness.store import Outcome, open_store, read_store
+from attns_harness.tables import export
+from attns_harness.tasks import Report, Task
 from rich.console import Console
 
 from attns_core.registry import build_registry
@@ -96,20 +104,88 @@ def measure(cells: int, workers: int, executor: str) -> dict[str, Any]:
         }
 
 
+class InstantExecutor(AbstractExecutor):
+    """Answers every task at once, with the same columns."""
+
+    def __init__(self, columns: dict[str, Any]) -> None:
+        self._report = Report(outcome=Outcome(state="ok", columns=columns, seconds=1e-3))
+        self._tasks: deque[Task] = deque()
+
+    def submit(self, task: Task) -> None:
+        self._tasks.append(task)
+
+    def poll(self, timeout_s: float) -> list[tuple[Task, Report]]:
+        return [(self._tasks.popleft(), self._report) for _ in range(min(64, len(self._tasks)))]
+
+    def activity(self) -> list[Activity]:
+        return [Activity("simulated", "", "idle", 0.0)]
+
+    def close(self) -> None:
+        self._tasks.clear()
+
+
+def simulate(cells: int) -> dict[str, Any]:
+    """What a matrix of ``cells`` cells costs the coordinator alone."""
+    with tempfile.TemporaryDirectory(prefix="attns-scaling-") as name:
+        folder = Path(name)
+        (folder / "trivial.py").write_text(PLUGIN, encoding="utf-8")
+        file = parse_matrix(matrix_text(cells), folder / "matrix.toml")
+        registry = build_registry(plugin_files=file.plugin_files)
+        view = View(Console(quiet=True), quiet=True)
+        # The references, and a row of the usual size.
+        small = parse_matrix(matrix_text(8), folder / "matrix.toml")
+        run_matrix(small, folder / "out", registry, RunOptions(workers=1), view)
+        store = read_store(folder / "out")
+        columns = next(store.rows())["columns"]
+        store.close()
+        clock = [time.perf_counter()]
+        plan = make_plan(file.matrix, registry)
+        clock.append(time.perf_counter())
+        with open_store(folder / "out") as store:
+            run = store.begin_run({}, file.text, "")
+            store.lay_out(plan.cells)
+            clock.append(time.perf_counter())
+            todo = select(plan, store, RunOptions())
+            coordinator = Coordinator(
+                plan, file.matrix, store, view, folder=folder / "out" / "artefacts", run=run, environment=""
+            )
+            coordinator.solve(todo, InstantExecutor(columns))
+            clock.append(time.perf_counter())
+            solving = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            export(store)
+            clock.append(time.perf_counter())
+        plan_s, layout_s, solve_s, export_s = (after - before for before, after in pairwise(clock))
+        return {
+            "cells": len(plan.cells),
+            "plan_s": plan_s,
+            "layout_s": layout_s,
+            "coordinator_s": solve_s,
+            "export_s": export_s,
+            "cells_per_second": len(todo) / solve_s,
+            "peak_before_export_mib": solving,
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "journal_bytes_per_cell": sum(p.stat().st_size for p in (folder / "out").glob("journal.sqlite*"))
+            / len(plan.cells),
+            "table_bytes_per_cell": sum(p.stat().st_size for p in (folder / "out" / "tables").iterdir())
+            / len(plan.cells),
+        }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--cells", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--executor", default="local", choices=["local", "dask"])
+    parser.add_argument("--simulate", action="store_true")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    facts = measure(given.cells, given.workers, given.executor)
+    facts = simulate(given.cells) if given.simulate else measure(given.cells, given.workers, given.executor)
     for name, value in facts.items():
         print(f"{name:26s}{value:.4g}" if isinstance(value, float) else f"{name:26s}{value}")
     million = 1e6 / facts["cells"]
-    plan_s, run_h = facts["plan_s"] * million, facts["wall_s"] * million / 3600
+    plan_s, run_h = facts["plan_s"] * million, facts.get("wall_s", facts.get("coordinator_s", 0)) * million / 3600
     gigabytes = facts["journal_bytes_per_cell"] / 1e3
-    print(f"a million cells: plan {plan_s:.0f} s, run {run_h:.1f} h, journal {gigabytes:.1f} GB")
+    print(f"a million cells: plan {plan_s:.0f} s, run {run_h:.2f} h, journal {gigabytes:.1f} GB")
     if given.json:
         given.json.write_text(json.dumps(facts, allow_nan=False, indent=1) + "\n", encoding="utf-8")
 
