@@ -133,7 +133,7 @@ def test_the_documented_recipe_makes_the_job_it_promises() -> None:
             cluster.close()
     for line in ("#SBATCH -p normal", "#SBATCH --cpus-per-task=16", "#SBATCH --mem=60G", "#SBATCH -t 04:00:00"):
         assert line in script
-    for option in ("--nworkers 16", "--nthreads 1", "--lifetime 3h50m", "--nanny"):
+    for option in ("--nworkers 16", "--nthreads 1", "--lifetime 230m", "--nanny"):
         assert option in script
 
 
