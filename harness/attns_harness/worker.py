@@ -122,7 +122,9 @@ class Worker:
         started = time.perf_counter()
         learned = solver.train(problem, cell.control, seed=cell.problem.seed)
         cost = {"train_seconds": time.perf_counter() - started, "data_seconds": 0.0}
-        files = self._build(task, lambda folder: save_learned(folder, learned, cost))
+        files = artefacts.build(
+            self.context.artefacts, task.artefact, lambda folder: save_learned(folder, learned, cost)
+        )
         return Report(outcome=Outcome(state="ok"), files=files)
 
     def _lessons(self, cell: Cell) -> Problem:

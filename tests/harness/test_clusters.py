@@ -137,6 +137,7 @@ def test_the_documented_recipe_makes_the_job_it_promises() -> None:
         assert option in script
 
 
+@pytest.mark.soak
 def test_cells_run_in_slurm_jobs_and_an_ended_job_is_replaced(
     expected: str, slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
