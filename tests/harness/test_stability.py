@@ -1,6 +1,7 @@
 """Stability regions measured by one step, against the literature and the stability function."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -147,6 +148,13 @@ def test_largest_stable_step_by_bisection():
     found = largest_stable_step(problem, solver("rk4"), reference)
     assert found == pytest.approx(2.785 / 50, rel=0.05)
     assert largest_stable_step(problem, solver("rk4"), reference, most_steps=8) is None
+    # Saved more often than it steps: multiples of the saving interval are tried.
+    dense = replace(problem, t_save=np.linspace(0.0, 4.0, 401))
+    exact = np.exp(-50.0 * dense.t_save)[:, None, None] * dense.u0
+    trusted = replace(reference, t=dense.t_save, u=exact, gap=np.zeros((401, 4)))
+    assert largest_stable_step(dense, solver("rk4"), trusted) == pytest.approx(0.05)
+    # Rodas4 damps whatever the step: the whole span at once.
+    assert largest_stable_step(dense, solver("rodas4"), trusted) == pytest.approx(4.0)
 
 
 def test_the_command_prints_intervals_and_the_largest_stable_step():

@@ -7,6 +7,7 @@ length 1 from ``u = 1`` (complex numbers as two real components); the answer is 
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,8 @@ def largest_stable_step(
     Parameters
     ----------
     problem : Problem
-        Its saved times must be equally spaced; every step tried divides their distance.
+        Its saved times must be equally spaced. Steps tried divide their distance or are multiples of
+        it, for which only every such saved time is looked at.
     reference : Reference
         Of the same problem; decides what counts as diverged.
     most_steps : int
@@ -100,24 +102,41 @@ def largest_stable_step(
     Returns
     -------
     float or None
-        None if even ``most_steps`` diverge. Stability is taken to be monotonic in the step.
+        None if even ``most_steps`` diverge; the span of the saved times if one step over it does not.
+        Stability is taken to be monotonic in the step.
     """
     gap = float(np.diff(problem.t_save).min())
 
-    def stable(count: int) -> bool:
-        solution = solver.prepare(problem, FixedStep(gap / count))()
-        return not Outcome(problem=problem, solution=solution, reference=reference).diverged.any()
+    def stable(steps: int, every: int = 1) -> bool:
+        sparse = replace(problem, t_save=problem.t_save[::every])
+        trusted = replace(reference, t=reference.t[::every], u=reference.u[::every], gap=reference.gap[::every])
+        solution = solver.prepare(sparse, FixedStep(gap * every / steps))()
+        return not Outcome(problem=sparse, solution=solution, reference=trusted).diverged.any()
 
-    good = 1
-    while not stable(good):
-        good *= 2
-        if good > most_steps:
+    if stable(1):
+        return gap * _largest(lambda every: stable(1, every), problem.t_save.size - 1)
+    fewest = 2
+    while not stable(fewest):
+        fewest *= 2
+        if fewest > most_steps:
             return None
-    bad = good // 2
-    while good - bad > 1:
+    unstable = fewest // 2
+    while fewest - unstable > 1:
+        middle = (fewest + unstable) // 2
+        fewest, unstable = (middle, unstable) if stable(middle) else (fewest, middle)
+    return gap / fewest
+
+
+def _largest(holds: Callable[[int], bool], most: int) -> int:
+    """Largest number up to ``most`` for which a property holds that holds for 1 and all below it."""
+    good, bad = 1, 2
+    while bad <= most and holds(bad):
+        good, bad = bad, 2 * bad
+    bad = min(bad, most + 1)
+    while bad - good > 1:
         middle = (good + bad) // 2
-        good, bad = (middle, bad) if stable(middle) else (good, middle)
-    return gap / good
+        good, bad = (middle, bad) if holds(middle) else (good, middle)
+    return good
 
 
 def _phases(n: int) -> Any:

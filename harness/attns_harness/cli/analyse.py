@@ -87,7 +87,7 @@ def command(
     \b
     Examples:
       attns analyse equal-error results/demo --level 1e-6
-      attns analyse points results/limited_data --tag learned --over width --cost operations --csv
+      attns analyse points results/stage_attention --tag learned --over width --csv
     """
     from attns_core.errors import AttnsError
     from attns_harness.analysis.study import Study
