@@ -156,11 +156,11 @@ def _figures(
 
 def _trajectories(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts) -> list[Figure]:
     kept = facts.trajectories
-    kept = kept[kept["problem"] == problem]
+    # States of rows that are no longer in the table are of an earlier run.
+    kept = kept[(kept["problem"] == problem) & kept["cell_id"].isin(set(study.table["cell_id"]))]
     if kept.empty:
         return []
     everything = study.points.series(problem)
-    kept = kept[kept["series"].isin(everything)]
     shown = [described(kept, role, everything) for role in roles_of(kept)]
     whose = "learned " if study.learned & set(everything) else ""
     return [
