@@ -59,6 +59,14 @@ def _oscillator_exact(t: float, u0: Array, p: Params) -> Array:
     return np.stack([q * c + v * s / w, v * c - q * w * s])
 
 
+def _energy(t: Any, u: Any, p: Any, m: Any) -> Any:
+    return (u[1] ** 2 + (p.omega * u[0]) ** 2) / 2
+
+
+def _ones(p: Any, rng: Any, n: int) -> Any:
+    return np.ones((2, n))
+
+
 OSCILLATOR = Equation(
     name="kit-oscillator",
     title="Harmonic oscillator",
@@ -70,7 +78,7 @@ OSCILLATOR = Equation(
     t_end=2.0,
     dts=(0.25, 0.125, 0.0625),
     exact=_oscillator_exact,
-    invariants=(Invariant("energy", lambda t, u, p, m: (u[1] ** 2 + (p.omega * u[0]) ** 2) / 2),),
+    invariants=(Invariant("energy", _energy),),
     tags=frozenset({"hamiltonian"}),
     citation=_SOURCE,
 )
@@ -87,7 +95,7 @@ BLOW_UP = Equation(
     description="q'' = 2 q^3 from (1, 1): q = 1 / (1 - t) leaves every bound at t = 1.",
     rhs=_blow_up_rhs,
     components=("q", "v"),
-    sample=lambda p, rng, n: np.ones((2, n)),
+    sample=_ones,
     params={"a": 2.0},
     t_end=2.0,
     dts=(0.25,),

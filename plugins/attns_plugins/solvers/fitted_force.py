@@ -1,0 +1,145 @@
+"""A polynomial in place of an expensive force: the trivial learned rival of corrected steps.
+
+The accelerations of a separable system ``q' = v, v' = f(q)`` are fitted by least squares on positions
+along a few exact trajectories, and SRKN11 integrates the polynomials. The fit is part of ``prepare`` and
+reported as ``fit_seconds``.
+"""
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from attns_core import Citation, OneStepSolver, Problem, black_box
+from attns_core.backend import PreparedSolve
+from attns_core.control import FixedStep, StepControl
+from attns_core.equation import Equation
+from attns_core.tracing import trace
+from attns_core.types import Array
+
+_PILOTS = 20
+"""Trajectories along which positions are collected; their initial states are the problem's first."""
+
+_MOST_POSITIONS = 20000
+
+
+@final
+@dataclass(frozen=True)
+class FittedForce:
+    """SRKN11 with polynomials of a total degree in place of the accelerations."""
+
+    degree: int
+
+    def supports(self, problem: Problem, control: StepControl) -> str | None:
+        from attns_core.splittings import why_not_split
+        from attns_plugins.methods.srkn11 import SRKN11
+
+        reason = why_not_split(SRKN11, problem.equation)
+        if reason is not None:
+            return reason
+        if not trace(problem.equation).is_autonomous:
+            return f"the force of {problem.equation.name} depends on time; only positions are fitted"
+        halves = trace(problem.equation).halves
+        assert halves is not None
+        if len(halves[0]) > 3:
+            return f"polynomials of degree {self.degree} in {len(halves[0])} positions have too many terms"
+        return None
+
+    def prepare(self, problem: Problem, control: StepControl) -> PreparedSolve:
+        from attns_core.backends.numba_cpu import NumbaBackend
+        from attns_plugins.methods.srkn11 import SRKN11
+
+        assert isinstance(control, FixedStep)
+        start = time.perf_counter()
+        equation = fitted(problem.equation, self._positions(problem, control), self.degree)
+        seconds = time.perf_counter() - start
+        solver = OneStepSolver(method=SRKN11, backend=NumbaBackend())
+        run = solver.prepare(replace(problem, equation=equation), control)
+
+        def solve() -> Any:
+            solution = run()
+            return replace(solution, extra={**solution.extra, "fit_seconds": seconds})
+
+        return solve
+
+    def _positions(self, problem: Problem, control: FixedStep) -> Array:
+        """Positions (d, n) at the steps of exact trajectories, whatever the saving times."""
+        from attns_core.backends.numba_cpu import NumbaBackend
+        from attns_plugins.methods.srkn11 import SRKN11
+
+        halves = trace(problem.equation).halves
+        assert halves is not None
+        steps = max(1, round((problem.t_end - problem.t0) / control.dt))
+        times = problem.t0 + control.dt * np.arange(steps + 1)
+        pilots = Problem(equation=problem.equation, u0=problem.u0[:, :_PILOTS], t_save=times)
+        found = OneStepSolver(method=SRKN11, backend=NumbaBackend()).prepare(pilots, control)().u
+        positions = found[:, list(halves[0])].transpose(1, 0, 2).reshape(len(halves[0]), -1)
+        positions = positions[:, np.isfinite(positions).all(axis=0)]
+        return positions[:, :: max(1, positions.shape[1] // _MOST_POSITIONS)]
+
+
+def fitted(equation: Equation, positions: Array, degree: int) -> Equation:
+    """The equation with accelerations replaced by polynomials of ``degree``, fitted at ``positions`` (d, n)."""
+    halves = trace(equation).halves
+    assert halves is not None
+    where, moved = list(halves[0]), list(halves[1])
+    state = np.zeros((equation.dim, positions.shape[1]))
+    state[where] = positions
+    force = equation.evaluate(equation.t0, state)[moved]
+    size = float(np.abs(positions).max()) or 1.0
+    terms = [powers for powers in itertools.product(range(degree + 1), repeat=len(where)) if sum(powers) <= degree]
+    design = np.stack([np.prod((positions / size) ** np.array(e)[:, None], axis=0) for e in terms], axis=1)
+    solved = np.linalg.lstsq(design, force.T, rcond=1e-13)[0]
+    coefficients = {e: row / size ** sum(e) for e, row in zip(terms, solved, strict=True)}
+
+    def rhs(t: Any, u: Any, p: Any, m: Any) -> Sequence[Any]:
+        original = list(equation.rhs(t, u, p, m))
+        q = [u[i] for i in where]
+        for component, i in enumerate(moved):
+            table = {e: float(row[component]) for e, row in coefficients.items()}
+            original[i] = _horner(table, q, len(q) - 1)
+        return original
+
+    # What the original had beyond its right-hand side is not the polynomials'.
+    return replace(equation, name=f"{equation.name}-fitted", rhs=rhs, array_rhs=None, exact=None, latex=())
+
+
+def _horner(table: dict[tuple[int, ...], float], q: Sequence[Any], axis: int) -> Any:
+    """A polynomial, exponents -> coefficient, nested in ``q[axis]``; its coefficients nest in the axes before."""
+    if axis < 0:
+        return table[()]
+    by_power: dict[int, dict[tuple[int, ...], float]] = {}
+    for powers, value in table.items():
+        by_power.setdefault(powers[-1], {})[powers[:-1]] = value
+    total: Any = None
+    for power in range(max(by_power), -1, -1):
+        term = _horner(by_power[power], q, axis - 1)
+        total = term if total is None else total * q[axis] + term
+    return total
+
+
+_CITATION = Citation(
+    key="blanes2002",
+    authors="S. Blanes, P. C. Moan",
+    title="Practical symplectic partitioned Runge-Kutta and Runge-Kutta-Nystrom methods",
+    where="Journal of Computational and Applied Mathematics 142, 313-330",
+    year=2002,
+    doi="10.1016/S0377-0427(01)00492-7",
+)
+
+
+def _solver(degree: int) -> Any:
+    make = black_box(
+        name=f"srkn11-fitted-force-{degree}",
+        control="fixed",
+        title=f"Blanes-Moan SRKN11 on a force fitted by polynomials of degree {degree}",
+        tags=("learned", "baseline", "symplectic"),
+        citation=_CITATION,
+    )
+    return make(FittedForce(degree))
+
+
+FITTED_FORCES = tuple(_solver(degree) for degree in (5, 7, 9))
