@@ -19,22 +19,20 @@ LANES = 32
 MOST_TERMS = 20
 """Length of the series at most; with ``h`` times the fastest rate at most 1 the remainder is below 1e-19."""
 
-SAMPLES = 4
+SAMPLES = 2
 """Points at which an event is looked for before it is bracketed."""
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
-def pull(i: int, n: int, x: Any, v: Any, p: Any) -> float:
-    """The force on mass ``i`` without friction and shaking; ``p`` = damping, coupling, ..."""
-    force = -x[i] - p[0] * v[i]
-    if i > 0:
-        force -= p[1] * (x[i] - x[i - 1])
-    if i < n - 1:
-        force += p[1] * (x[i + 1] - x[i])
-    return force
+@njit(error_model="numpy", nogil=True, cache=True, forceinline=True)
+def pull(before: float, x: float, after: float, v: float, p: Any) -> float:
+    """The force on a mass between two neighbours without friction and shaking; ``p`` = damping, coupling, ...
+
+    A mass without a neighbour is its own.
+    """
+    return -x - p[0] * v - p[1] * (x - before) + p[1] * (after - x)
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@njit(error_model="numpy", nogil=True, cache=True, forceinline=True)
 def expand(n: int, t: float, y: Any, stuck: Any, sign: Any, p: Any, x: Any, v: Any, f: Any) -> None:
     """Series of positions, speeds and forces (without friction) about ``t``, each (terms + 1, n)."""
     friction, shake, omega = p[2], p[4], p[5]
@@ -44,7 +42,7 @@ def expand(n: int, t: float, y: Any, stuck: Any, sign: Any, p: Any, x: Any, v: A
         x[0, i], v[0, i] = y[i], y[n + i]
     for k in range(terms + 1):
         for i in range(n):
-            f[k, i] = pull(i, n, x[k], v[k], p)
+            f[k, i] = pull(x[k, max(i - 1, 0)], x[k, i], x[k, min(i + 1, n - 1)], v[k, i], p)
         f[k, 0] += shake * c
         if k == terms:
             break
@@ -57,7 +55,7 @@ def expand(n: int, t: float, y: Any, stuck: Any, sign: Any, p: Any, x: Any, v: A
             v[k + 1, i] = slip * reciprocal
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@njit(error_model="numpy", nogil=True, cache=True, forceinline=True)
 def value(series: Any, i: int, tau: float) -> tuple[float, float]:
     """A series and its derivative at ``tau``."""
     total, slope = series[series.shape[0] - 1, i], 0.0
@@ -67,7 +65,7 @@ def value(series: Any, i: int, tau: float) -> tuple[float, float]:
     return total, slope
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@njit(error_model="numpy", nogil=True, cache=True, forceinline=True)
 def slack(i: int, tau: float, stuck: Any, sign: Any, p: Any, v: Any, f: Any) -> tuple[float, float]:
     """Negative where the pattern of mass ``i`` is broken; with its derivative."""
     if stuck[i]:
@@ -77,7 +75,7 @@ def slack(i: int, tau: float, stuck: Any, sign: Any, p: Any, v: Any, f: Any) -> 
     return sign[i] * (speed - p[3]), sign[i] * slope
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@njit(error_model="numpy", nogil=True, cache=True, forceinline=True)
 def event_time(i: int, end: float, tolerance: float, stuck: Any, sign: Any, p: Any, v: Any, f: Any) -> float:
     """When mass ``i`` first breaks its pattern, at most ``end``; infinite where it does not.
 
@@ -108,17 +106,17 @@ def event_time(i: int, end: float, tolerance: float, stuck: Any, sign: Any, p: A
     return np.inf
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@njit(error_model="numpy", nogil=True, cache=True, forceinline=True)
 def settle(i: int, n: int, t: float, y: Any, stuck: Any, sign: Any, p: Any) -> None:
     """Whether mass ``i``, at the belt's speed, sticks to it or which way it slips."""
-    force = pull(i, n, y[:n], y[n:], p)
+    force = pull(y[max(i - 1, 0)], y[i], y[min(i + 1, n - 1)], y[n + i], p)
     if i == 0:
         force += p[4] * math.cos(p[5] * t)
     stuck[i] = abs(force) <= p[2]
     sign[i] = 1.0 if force > 0 else -1.0
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@njit(error_model="numpy", nogil=True, cache=True, forceinline=True)
 def follow(
     n: int, t: float, h: float, tolerance: float, y: Any, stuck: Any, sign: Any, p: Any, x: Any, v: Any, f: Any
 ) -> int:
