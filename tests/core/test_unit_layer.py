@@ -1,0 +1,51 @@
+"""The fused hidden layer on vectors against its formula."""
+
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from numba import njit
+
+from attns_core.kernels.unit_layer import UNITS, unit_layer
+
+LANES = 32
+
+
+def evaluate(x: Any, weights: Any, heads: Any, constant: Any, linear: Any, *, bits: int, activation: str) -> Any:
+    """``constant + linear.T @ x + heads.T @ activation(weights @ (x, 1))`` for ``x`` of shape (n_in, LANES)."""
+    n_in, n_out = len(x), heads.shape[1]
+    hidden = unit_layer(
+        n_in=n_in, n_out=n_out, n_linear=n_in, activation=activation, dtype=x.dtype.name, lanes=LANES, vector_bits=bits
+    )
+
+    @njit
+    def go(w, weights, heads, constant, linear, shape):
+        hidden(w, 0, n_in, w, 0, constant, linear, weights, heads, shape)
+
+    w = np.concatenate([x.ravel(), np.zeros(n_out * LANES, x.dtype)])
+    go(w, weights, heads, constant, linear, np.zeros((1, 1), x.dtype))
+    return w[n_in * LANES :].reshape(n_out, LANES)
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [("float64", 3e-16), ("float32", 2e-7)])
+def test_sine_of_half_turns(dtype: str, limit: float) -> None:
+    x = np.concatenate([np.linspace(-1.5, 1.5, LANES - 4), [1e4, -1e4 + 0.25, 0.5, -0.5]]).astype(dtype)[None]
+    weights, heads = np.zeros((UNITS, 2), dtype), np.zeros((UNITS, 1), dtype)
+    weights[0, 0] = heads[0, 0] = 1
+    got = evaluate(
+        x, weights, heads, np.zeros(1, dtype), np.zeros((1, 1), dtype), bits=256, activation="sine"
+    )  # fmt: skip
+    expected = np.array([float(mpmath.sinpi(mpmath.mpf(float(value)))) for value in x[0]])
+    assert np.abs(got[0] - expected).max() <= limit
+
+
+def test_sums_do_not_depend_on_the_width_of_vectors() -> None:
+    rng = np.random.default_rng(0)
+    x, weights, heads = rng.normal(size=(3, LANES)), rng.normal(size=(8, 4)), rng.normal(size=(8, 5))
+    constant, linear = rng.normal(size=5), rng.normal(size=(3, 5))
+    given = (x, weights, heads, constant, linear)
+    narrow, wide = (evaluate(*given, bits=bits, activation="identity") for bits in (64, 512))
+    assert np.array_equal(narrow, wide)
+    expected = constant[:, None] + linear.T @ x + heads.T @ (weights[:, :3] @ x + weights[:, 3:])
+    np.testing.assert_allclose(wide, expected, rtol=1e-12, atol=1e-12)
