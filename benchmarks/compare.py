@@ -303,8 +303,8 @@ def tables(parts: Path, out: Path, quick: bool, rounds: int) -> Path:
         "Fixed steps: nanoseconds per trajectory and step, RK4, every tenth state saved; error: against SciPy's DOP853 "
         "at t = 1, relative. Default semantics: full-range elementary functions within 4 units in the last place.",
         "Adaptive: microseconds per trajectory at equal delivered error (largest, all saved times); empty: none.",
-        "Share of peak: operations from the traced count (a sine or a division counts once) over those of a matrix "
-        "product on the same core; 1 is the limit.",
+        "Share of peak: operations from the traced count (a sine counts 20, see attns_core.maths.COST) over those of a "
+        "matrix product on the same core; 1 is the limit.",
         f"Width of vectors asked for by ours: {NumbaBackend().asked_vector_bits or 'the choice of the compiler'}.",
     ]
     sections: dict[str, list[dict[str, Any]]] = {"Ratio to the best fixed-step peer": ratios}
