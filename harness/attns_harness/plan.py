@@ -62,11 +62,12 @@ class PlannedCell:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All cells in the order of the tables, all artefacts by id, and deadlines in seconds by point."""
+    """All cells in the order of the tables, all artefacts by id, deadlines in seconds by point, points to time."""
 
     cells: tuple[PlannedCell, ...]
     artefacts: dict[str, Artefact]
     deadlines: dict[str, float]
+    timed: frozenset[str]
 
 
 def make_plan(matrix: Matrix, registry: Registry) -> Plan:
@@ -80,12 +81,15 @@ def make_plan(matrix: Matrix, registry: Registry) -> Plan:
     fingerprints = Fingerprints(registry)
     unique: dict[str, Cell] = {}
     deadlines: dict[str, float] = {}
+    timed: set[str] = set()
     for number, block in enumerate(matrix.block):
         try:
             for cell in _expand(block, registry):
                 point, deadline = cell.point, block.deadline_s or matrix.limits.deadline_s
                 unique.setdefault(point, cell)
                 deadlines[point] = max(deadline, deadlines.get(point, 0.0))
+                if block.timed:
+                    timed.add(point)
         except AttnsError as error:
             where = f"block {block.name!r}" if block.name else f"block[{number}]"
             raise AttnsError(f"{where}: {error}") from error
@@ -94,7 +98,7 @@ def make_plan(matrix: Matrix, registry: Registry) -> Plan:
         _name(cell, point, fingerprints, artefacts)
         for point, cell in sorted(unique.items(), key=lambda item: item[1].sort_key())
     ]
-    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines)
+    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines, timed=frozenset(timed))
 
 
 def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[str, Artefact]) -> PlannedCell:

@@ -153,6 +153,7 @@ def untimed(plan: Plan, store: Store, timing: Timing, *, retry: bool = False) ->
         p
         for p in plan.cells
         if states[p.point].state in SOLVED
+        and p.point in plan.timed
         and (not timing.seeds or p.cell.problem.seed in timing.seeds)
         and rounds_left(p, done, timing)
     ]

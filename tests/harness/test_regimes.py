@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic_runs as synthetic
+from attns_harness.analysis.fairness import fairness
 from attns_harness.analysis.inputs import inputs, verdict
 from attns_harness.analysis.regimes import regimes
 from attns_harness.analysis.study import Study
@@ -18,6 +19,7 @@ from attns_harness.reports.facts import RunFacts
 from attns_harness.reports.regime_map import map_figure, write_regime_map
 
 from attns_core.errors import AttnsError
+from attns_core.registry import build_registry
 
 FAST = synthetic.SyntheticSolver("rk4+attns", 4, 1e-3, 5e-6, "attns", train_seconds=3.0, data_seconds=1.0, stages=4)
 TARGET = Regime(name="springs", equation="spring-chain", levels=[1e-6], target=2.0, break_even=1e6)
@@ -133,6 +135,24 @@ def test_inputs_are_held_against_the_state_at_equal_network() -> None:
     assert found.loc["S", "ratio"] == pytest.approx(0.01)
     lines = verdict(found.reset_index())
     assert any("Input S against the state u in 1 groups: 1 lower" in line for line in lines)
+
+
+def test_stiff_equations_have_strong_baselines_of_their_own() -> None:
+    stiff = synthetic.SyntheticSolver("rodas4", 4, 1.0, 9e-6, stages=6)
+    table = synthetic.table((stiff, synthetic.RK4, FAST), equations=("robertson", "spring-chain"))
+    check = fairness(prepare(table), build_registry())[0]
+    assert check.rows == ("spring-chain",)
+    explicit = fairness(prepare(table[table["solver"] != "rodas4"]), build_registry())[0]
+    assert explicit.rows == ("robertson", "spring-chain")
+
+
+def test_errors_below_the_smallest_claimed_one_claim_nothing() -> None:
+    table = rows(FAST).assign(reference_uncertainty=1e-8)
+    names = [c.name for c in fairness(prepare(table))]
+    which = names.index("Is the reference good enough?")
+    assert fairness(prepare(table))[which].passed is False
+    assert fairness(prepare(table), claimed={"spring-chain": 1e-6})[which].passed is True
+    assert fairness(prepare(table), claimed={"spring-chain": 1e-8})[which].passed is False
 
 
 def test_a_misspelt_key_of_a_regime_is_named() -> None:

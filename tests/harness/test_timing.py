@@ -120,6 +120,15 @@ def test_a_timed_ensemble_of_its_own_in_rounds_on_one_seed(tmp_path: Path) -> No
         assert shared.to_list() == pytest.approx(own)
 
 
+def test_blocks_about_errors_alone_are_not_timed(tmp_path: Path) -> None:
+    untimed = ROUNDS[ROUNDS.index("[[block]]") :].replace("dts = [0.25, 0.125]", "dts = [0.5]\ntimed = false")
+    summary = run((ROUNDS + untimed).format(rounds=1), tmp_path / "run")
+    assert summary.executed == 6
+    assert summary.timed == 2
+    results = read_results(tmp_path / "run")
+    assert results.loc[results["dt"] == 0.5, "time_min_s"].isna().all()
+
+
 def test_a_failed_timing_borrows_nothing() -> None:
     rows = synthetic_table(solvers=(RK4,), equations=("spring-chain",), dts=(0.1,), seeds=(0, 1))
     rows["timing_reason"] = [None, "timeout: 120 s"]

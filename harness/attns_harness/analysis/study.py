@@ -126,7 +126,8 @@ class Study:
 
     @cached_property
     def fairness(self) -> list[Check]:
-        return fairness(self.table, self.registry)
+        least = {r["problem"]: r["error"] for r in self.regimes.sort_values("error").iloc[::-1].to_dict("records")}
+        return fairness(self.table, self.registry, least or None)
 
     @cached_property
     def costs(self) -> Frame:

@@ -90,6 +90,7 @@ def records(found: Frame, table: Frame, registry: Any) -> list[dict[str, Any]]:
             "t_end": float(first["t_end"]),
             "n_trajectories": int(first["n_trajectories"]),
             "learned_step_ns": row["learned_ns"] / steps,
+            "evaluations_in_step": float((chosen["nfe"] / chosen["n_steps"]).mean()) if len(chosen) else None,
             "recipe": str(chosen["recipe"].iloc[0]) if len(chosen) else "",
             "train_trajectories": float(chosen["train_trajectories"].iloc[0]) if len(chosen) else None,
             **{k: row[k] for k in _KEPT},

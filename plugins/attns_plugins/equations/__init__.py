@@ -27,6 +27,7 @@ from attns_plugins.equations.outer_solar_system import OUTER_SOLAR_SYSTEM
 from attns_plugins.equations.pleiades import PLEIADES
 from attns_plugins.equations.quadrupole_trap import QUADRUPOLE_TRAP
 from attns_plugins.equations.robertson import ROBERTSON
+from attns_plugins.equations.robertson_rates import ROBERTSON_RATES
 from attns_plugins.equations.spring_chain import SPRING_CHAIN
 from attns_plugins.equations.stick_slip import STICK_SLIP
 from attns_plugins.equations.stick_slip_coulomb import STICK_SLIP_COULOMB
@@ -60,6 +61,7 @@ EQUATIONS: tuple[Equation, ...] = (
     PLEIADES,
     QUADRUPOLE_TRAP,
     ROBERTSON,
+    ROBERTSON_RATES,
     SPRING_CHAIN,
     STICK_SLIP,
     STICK_SLIP_COULOMB,
