@@ -72,6 +72,17 @@ def test_slow_learned_steps_lose_and_equal_ones_tie() -> None:
         assert row["met"] == ""
 
 
+def test_a_classical_step_that_could_be_coarser_decides_nothing() -> None:
+    easy = TARGET.model_copy(update={"levels": [1.0]})
+    quick = synthetic.SyntheticSolver("rk4+attns", 4, 1e-3, 1e-7, "attns", train_seconds=1, data_seconds=1)
+    assert compared(rows(quick), easy).iloc[0]["verdict"] == "undetermined"
+    # Where a coarser one was tried and lost, there is none.
+    tried = rows(quick)
+    coarse = tried[tried["solver"].isin(("rk4", "dop853"))].drop_duplicates("solver")
+    coarse = coarse.assign(dt=0.4, state="diverged", error_l2_scaled=None)
+    assert compared(pd.concat([tried, coarse], ignore_index=True), easy).iloc[0]["verdict"] == "win"
+
+
 def test_heavy_tails_count_against_the_learned_side() -> None:
     table = rows(FAST)
     learned = table["solver"] == "rk4+attns"

@@ -12,7 +12,7 @@ from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.intervals import geometric_interval
 from attns_harness.analysis.regimes import RMS
 
-GROUP = ["problem", "method", "dt", "train_trajectories", "recipe"]
+GROUP = ["problem", "method", "control", "train_trajectories", "recipe"]
 NETWORK = "attns"
 ATTENTION = "stage-attention"
 FLOOR = 1e-13
@@ -32,7 +32,7 @@ def inputs(table: Frame) -> Frame:
     rows = table[table["corrector"].isin((NETWORK, ATTENTION))].copy()
     rows["reads"] = rows["input"].where(rows["corrector"] == NETWORK, "stage attention (" + rows["input"] + ")")
     found: list[dict[str, object]] = []
-    for key, group in rows.groupby(GROUP, sort=True):
+    for key, group in rows.groupby(GROUP, sort=True, dropna=False):
         sizes = group.loc[(group["corrector"] == NETWORK), "width"].dropna().unique()
         for width in sorted(sizes):
             network = group[(group["corrector"] == NETWORK) & (group["width"] == width)]

@@ -13,7 +13,7 @@ from typing import Any, final
 
 import numpy as np
 
-from attns_harness.analysis.crossing import fastest
+from attns_harness.analysis.crossing import cost_at, fastest
 from attns_harness.analysis.equal_error import classical_besides, of_seed
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.intervals import Interval, geometric_interval, mean_interval
@@ -91,7 +91,8 @@ def regimes(points: WorkPrecisionSet, wanted: Sequence[Regime], polynomials: Ite
         ``ratio`` is the time of the fastest classical solver (or of ``bar``) over the learned one's at
         equal RMS, geometric mean over seeds with its 95 % interval, ``ratio_p99`` the same at equal 99th
         percentile. ``verdict``: ``win``, ``tie`` or ``loss`` by the smaller of them; ``not reached`` (a
-        loss) where no learned cell delivers the error with every seed; ``classical does not reach it``.
+        loss) where no learned cell delivers the error with every seed; ``classical does not reach it``;
+        ``undetermined`` where the classical solver's coarsest step is already more accurate.
         ``evaluation_ns`` is the classical time per evaluation of the right-hand side, linear algebra
         included, ``evaluations_per_step`` how many of them one learned step replaces.
     """
@@ -202,7 +203,14 @@ def _measured(
     bounds = [b for b in (equal.value, equal.low, tail.value) if b is not None and np.isfinite(b)]
     least, most = min(bounds), max(b for b in (equal.value, equal.high) if b is not None)
     verdict = "win" if least > TIE else "loss" if most < 1 / TIE else "tie"
+    if verdict != "loss" and _bounded(classical[RMS], names, level):
+        verdict = "undetermined"
     return row | {"verdict": verdict}
+
+
+def _bounded(classical: dict[str, Curve], names: list[str], level: float) -> bool:
+    """Whether the fastest classical solver might have been faster: its coarsest cell delivers, none failed."""
+    return any(len(classical[n].failures) == 0 and cost_at(classical[n], level).status == "at most" for n in set(names))
 
 
 def _fastest(classical: dict[str, Curve], candidate: _Candidate, level: float | None) -> tuple[list[str], list[float]]:
@@ -235,7 +243,7 @@ def _met(row: dict[str, Any], target: float | None, most: float | None) -> str:
     """Whether the target is met by both ratios, and the break-even by the training."""
     if target is None:
         return ""
-    if row["verdict"] in ("not reached", "classical does not reach it"):
+    if row["verdict"] in ("not reached", "classical does not reach it", "undetermined"):
         return "no" if row["verdict"] == "not reached" else "undecided"
     fast = min(row["ratio"], row["ratio_p99"]) >= target
     cheap = most is None or row["break_even"] <= most

@@ -28,7 +28,8 @@ def sentence(row: dict[str, object]) -> str:
     if row["verdict"] == "not reached":
         return f"{where}: no learned step delivers it with every seed; loss."
     if row["verdict"] == "classical does not reach it":
-        return f"{where}: {row['learned']} delivers it, {_bar(row)} does not at the steps of this run."
+        other = "classical solver" if row["bar"] == "fastest classical" else str(row["bar"])
+        return f"{where}: {row['learned']} delivers it, no {other} does at the steps that were timed."
     low, high = row["low"], row["high"]
     spread = "" if low is None or np.isnan(float(str(low))) else f" [{low:.2g}, {high:.2g}]"
     aim = "" if row["met"] == "" else f", target {row['target']:g}: {'met' if row['met'] == 'yes' else row['met']}"
