@@ -13,12 +13,13 @@ from typing import Any, final
 
 import numpy as np
 
-from attns_core import Citation, OneStepSolver, Problem, black_box
+from attns_core import OneStepSolver, Problem, black_box
 from attns_core.backend import PreparedSolve
 from attns_core.control import FixedStep, StepControl
 from attns_core.equation import Equation
 from attns_core.tracing import trace
 from attns_core.types import Array
+from attns_plugins.methods.srkn11 import SRKN11
 
 _PILOTS = 20
 """Trajectories along which positions are collected; their initial states are the problem's first."""
@@ -35,7 +36,6 @@ class FittedForce:
 
     def supports(self, problem: Problem, control: StepControl) -> str | None:
         from attns_core.splittings import why_not_split
-        from attns_plugins.methods.srkn11 import SRKN11
 
         reason = why_not_split(SRKN11, problem.equation)
         if reason is not None:
@@ -50,7 +50,6 @@ class FittedForce:
 
     def prepare(self, problem: Problem, control: StepControl) -> PreparedSolve:
         from attns_core.backends.numba_cpu import NumbaBackend
-        from attns_plugins.methods.srkn11 import SRKN11
 
         assert isinstance(control, FixedStep)
         start = time.perf_counter()
@@ -68,7 +67,6 @@ class FittedForce:
     def _positions(self, problem: Problem, control: FixedStep) -> Array:
         """Positions (d, n) at the steps of exact trajectories, whatever the saving times."""
         from attns_core.backends.numba_cpu import NumbaBackend
-        from attns_plugins.methods.srkn11 import SRKN11
 
         halves = trace(problem.equation).halves
         assert halves is not None
@@ -121,23 +119,13 @@ def _horner(table: dict[tuple[int, ...], float], q: Sequence[Any], axis: int) ->
     return total
 
 
-_CITATION = Citation(
-    key="blanes2002",
-    authors="S. Blanes, P. C. Moan",
-    title="Practical symplectic partitioned Runge-Kutta and Runge-Kutta-Nystrom methods",
-    where="Journal of Computational and Applied Mathematics 142, 313-330",
-    year=2002,
-    doi="10.1016/S0377-0427(01)00492-7",
-)
-
-
 def _solver(degree: int) -> Any:
     make = black_box(
         name=f"srkn11-fitted-force-{degree}",
         control="fixed",
         title=f"Blanes-Moan SRKN11 on a force fitted by polynomials of degree {degree}",
         tags=("learned", "baseline", "symplectic"),
-        citation=_CITATION,
+        citation=SRKN11.citation,
     )
     return make(FittedForce(degree))
 
