@@ -228,7 +228,9 @@ def _ratio(classical: dict[str, Curve], candidate: _Candidate, level: float | No
     _, times = _fastest(classical, candidate, level)
     if len(times) < len(candidate.rows):
         return Interval(float("nan"), None, None, 0)
-    return geometric_interval([t / candidate.seconds for t in times])
+    found = geometric_interval([t / candidate.seconds for t in times])
+    # A classical side run with one seed has no spread over seeds: that is no interval of width zero.
+    return Interval(found.value, None, None, found.n) if found.low == found.high else found
 
 
 def _work(table: Frame, problem: str, series: str, nanoseconds: float, learned: Frame) -> dict[str, float]:

@@ -26,9 +26,10 @@ def map_figure(found: Frame) -> Any:
     rows = found[found["bar"] == "fastest classical"]
     placed = rows[rows["evaluations_per_step"].notna()]
     with mpl.rc_context(RC):
-        figure: Any = Figure(figsize=(7.2, 4.8), layout="constrained")
+        figure: Any = Figure(figsize=(9.0, 4.8), layout="constrained")
         figure.hover = {}
-        axes = figure.add_subplot()
+        axes, beside = figure.subplots(1, 2, width_ratios=(3, 1.15))
+        beside.set_axis_off()
         axes.set_xscale("log")
         axes.set_yscale("log")
         names = {name: i + 1 for i, name in enumerate(dict.fromkeys(rows["regime"]))}
@@ -50,9 +51,9 @@ def map_figure(found: Frame) -> Any:
         lost = rows[rows["verdict"] == "not reached"]
         text = [f"{i} {plain(name)}" for name, i in names.items()]
         if len(lost):
-            text.append("not reached by any learned step:")
+            text += ["", "not reached by any learned step:"]
             text += [f"   {names[n]}: @" + ", ".join(f"{e:.0e}" for e in g["error"]) for n, g in lost.groupby("regime")]
-        figure.text(1.01, 0.98, "\n".join(text), va="top", ha="left", fontsize="x-small")
+        beside.text(0.0, 1.0, "\n".join(text), va="top", ha="left", fontsize="small", transform=beside.transAxes)
         return figure
 
 
@@ -60,6 +61,8 @@ def _lines(axes: Any, placed: Frame) -> None:
     if placed.empty:
         return
     low, high = axes.get_xlim()
+    # Room for the labels at the right.
+    high *= 2
     bottom, top = axes.get_ylim()
     x = np.geomspace(low, high, 50)
     for nanoseconds in (10, 100, 1000):

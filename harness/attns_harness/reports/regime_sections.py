@@ -55,6 +55,7 @@ def _regimes(rows: Frame) -> list[Section]:
         alt=f"Map of {len(own)} comparisons over the time of a right-hand side and the number of them that one learned "
         f"step replaces: {wins} wins of the learned step. The table has the numbers.",
         draw=partial(map_figure, rows),
+        short=True,
     )
     table = Table(
         name="regimes",
