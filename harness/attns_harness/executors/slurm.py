@@ -36,6 +36,12 @@ class SlurmJobs:
             from dask_jobqueue import SLURMCluster  # type: ignore[import-not-found]
         except ImportError:
             raise AttnsError("--executor slurm needs dask-jobqueue: pip install 'attns[slurm]'") from None
+        from dask.config import get as configured
+
+        # Asked first: a cluster that fails while it is made leaves warnings behind.
+        missing = [name for name in ("cores", "memory") if configured(f"jobqueue.slurm.{name}", None) is None]
+        if missing:
+            raise AttnsError(f"dask-jobqueue is not told how much {' and '.join(missing)} a Slurm job has ({RECIPE})")
         try:
             cluster = SLURMCluster()
         except (OSError, RuntimeError, TypeError, ValueError) as error:
