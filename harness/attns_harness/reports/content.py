@@ -156,6 +156,8 @@ def _figures(
 
 def _trajectories(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts) -> list[Figure]:
     kept = facts.trajectories
+    if kept.empty:
+        return []
     # States of rows that are no longer in the table are of an earlier run.
     kept = kept[(kept["problem"] == problem) & kept["cell_id"].isin(set(study.table["cell_id"]))]
     if kept.empty:
