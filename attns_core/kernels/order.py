@@ -10,9 +10,13 @@ def depth_first(statements: Sequence[str]) -> list[str]:
     """Single assignments reordered: what writes to arrays stays in order, each with what it needs before it.
 
     In systems whose components depend on few others, the stages then follow each other component by
-    component, and registers hold what passes from one to the next.
+    component, and registers hold what passes from one to the next. Where a name is assigned twice, as
+    splittings do with their halves, the order has a meaning and stays.
     """
     split = [statement.partition(" = ") for statement in statements]
+    names = [target for target, _, _ in split if "[" not in target]
+    if len(set(names)) < len(names):
+        return list(statements)
     where = {target: i for i, (target, _, _) in enumerate(split) if "[" not in target}
     needs = [[where[name] for name in _NAME.findall(value) if name in where] for _, _, value in split]
     done: set[int] = set()
