@@ -116,7 +116,8 @@ def test_every_method_that_ships_has_a_count() -> None:
         assert solver.supports(problem, control) is None, name
         found = operations(problem, method, control, None, solver.prepare(problem, control)())
         assert found is not None, name
-        assert found[0] >= 10 * trace(HENON_HEILES).operations, name
+        if method.order > 0:  # the empty increment evaluates nothing
+            assert found[0] >= 10 * trace(HENON_HEILES).operations, name
 
 
 def test_what_cannot_be_traced_has_no_count() -> None:

@@ -97,8 +97,8 @@ def test_stiff_equations_use_implicit_integrators() -> None:
     reference = make_reference(Problem.sample(ROBERTSON, n=2))
     assert "implicit" in reference.integrators[0]
     assert reference.uncertainty < 1e-8
-    # Robertson's reaction at t = 40 (Hairer, Wanner II, IV.10).
-    np.testing.assert_allclose(reference.u[-1].sum(axis=0), 1, atol=1e-12)
+    # Robertson's reaction moves mass and keeps it.
+    np.testing.assert_allclose(reference.u[-1].sum(axis=0), reference.u[0].sum(axis=0), rtol=1e-10)
 
 
 def test_chaos_ends_the_valid_time() -> None:

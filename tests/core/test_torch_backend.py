@@ -86,7 +86,7 @@ def random_corrector(
 def correctors(problem: Problem, method: AbstractMethod, dt: float) -> Iterator[tuple[str, TrainedCorrector]]:
     """One corrector per option of the family that the method can offer."""
     runge_kutta = isinstance(method, ExplicitRungeKutta)
-    inputs = INPUTS if runge_kutta else ("u", "S", "uS")
+    inputs = tuple(name for name in INPUTS if name != "u0") if runge_kutta else ("u", "S", "uS")
     for name in inputs:
         yield f"input {name}", random_corrector(problem, method, dt, input=name)
     for activation in ACTIVATIONS:

@@ -10,7 +10,7 @@ from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.integrators import taylor
 from attns_core.reference import component_scale
 
-SMOOTH = [e for e in EQUATIONS if "stiff" not in e.tags and "non-smooth" not in e.tags]
+SMOOTH = [e for e in EQUATIONS if not e.tags & {"stiff", "non-smooth", "events"}]
 EMBEDDED = [m for m in METHODS if m.is_adaptive and "stiff" not in m.tags]
 
 
