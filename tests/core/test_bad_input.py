@@ -50,7 +50,7 @@ def test_steps_must_divide_the_saving_interval() -> None:
 
 def test_either_steps_or_tolerances() -> None:
     for given in ({}, {"dt": 0.1, "rtol": 1e-6}):
-        with pytest.raises(AttnsError, match=r"either dt .*rtol"):
+        with pytest.raises(AttnsError, match=r"either dt .*, rtol .*, steps .* or frozen"):
             solve(Problem.sample(equation()), SOLVER, **given)
 
 
