@@ -44,6 +44,38 @@ class Trajectories:
     def spacing(self) -> float:
         return float(self.t[-1] - self.t[0]) / (self.t.size - 1)
 
+    @property
+    def n(self) -> int:
+        """Number of trajectories."""
+        return self.u.shape[2]
+
+    def stride(self, dt: float) -> int:
+        """Number of spacings in a step.
+
+        Raises
+        ------
+        AttnsError
+            If ``dt`` is not a whole multiple of the spacing or leaves fewer than two states.
+        """
+        spacing, stride = self.spacing, round(dt / self.spacing)
+        if stride < 1 or abs(stride * spacing - dt) > 1e-9 * dt:
+            raise AttnsError(f"{self.source}: states are {spacing:g} apart; dt={dt:g} is not a whole multiple of that")
+        if stride >= self.t.size:
+            raise AttnsError(f"{self.source}: dt={dt:g} leaves 1 state per trajectory; at least 2 are needed")
+        return stride
+
+    def first(self, n: int) -> "Trajectories":
+        """The first ``n`` trajectories.
+
+        Raises
+        ------
+        AttnsError
+            If there are fewer.
+        """
+        if not 1 <= n <= self.n:
+            raise AttnsError(f"{self.source} has {self.n} trajectories; {n} were asked for")
+        return replace(self, u=self.u[:, :, :n])
+
 
 def read_trajectories(path: Path | str, equation: Equation) -> Trajectories:
     """Read and check trajectories of an equation.
@@ -80,18 +112,9 @@ def dataset_from_trajectories(
         If ``dt`` is not a whole multiple of the spacing or leaves fewer than two states.
     """
     start = time.perf_counter()
-    spacing = trajectories.spacing
-    stride = 1 if dt is None else round(dt / spacing)
-    if dt is not None and (stride < 1 or abs(stride * spacing - dt) > 1e-9 * dt):
-        raise AttnsError(
-            f"{trajectories.source}: states are {spacing:g} apart; dt={dt:g} is not a whole multiple of that"
-        )
+    stride = 1 if dt is None else trajectories.stride(dt)
     t, u = trajectories.t[::stride], trajectories.u[::stride]
-    if t.size < 2:
-        raise AttnsError(
-            f"{trajectories.source}: dt={dt:g} leaves {t.size} state per trajectory; at least 2 are needed"
-        )
-    step = spacing * stride
+    step = trajectories.spacing * stride
     arrays = pairs_of(equation, method, step, t[:-1], u[:-1], np.diff(u, axis=0))
     name = content_hash({**equation.identity(), "method": method.identity(), "dt": step, "t": t, "u": u})
     return Dataset(

@@ -7,6 +7,7 @@ is asked for again under another id is stale.
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, final
 
 from attns_core.control import Adaptive, FixedStep, FrozenSteps, StepControl, StepsPerSave
@@ -83,13 +84,33 @@ class ProblemSpec:
 
 @final
 @dataclass(frozen=True, kw_only=True)
+class DataFile:
+    """A file of a user's trajectories: its name for people, the hash of its contents for identity."""
+
+    name: str
+    sha256: str
+
+    @property
+    def artefact(self) -> str:
+        """Its id among the artefacts of a run."""
+        return content_hash(["trajectories", self.sha256, self.stored_name])
+
+    @property
+    def stored_name(self) -> str:
+        """Its name there; the suffix says how it is read."""
+        return f"trajectories{Path(self.name).suffix.lower()}"
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """What decides trained weights besides equation, solver and steps.
 
     ``states`` is what sequences of correctors are trained on, see
     :func:`attns_core.sequence_training.train_sequence`.
 
-    A black box that learns has neither corrector nor recipe: how it trains is its own affair.
+    A black box that learns has neither corrector nor recipe: how it trains is its own affair. With ``data``
+    the trajectories are the first of that file instead of made ones.
     """
 
     corrector: Spec | None
@@ -98,6 +119,7 @@ class Training:
     noise: float
     t_end: float | None
     states: str = "predicted"
+    data: DataFile | None = None
 
 
 @final
@@ -135,14 +157,20 @@ class Cell:
 
     @property
     def solver_label(self) -> str:
-        """The name of the solver's curve: ``rk4``, ``rk4+attns[input=u]``, ``rodas4-frozen``, ``scipy-dop853``."""
+        """The name of the solver's curve: ``rk4``, ``rk4+attns[input=u]``, ``rodas4-frozen``, ``scipy-dop853``.
+
+        Trained on a user's trajectories: ``rk4+attns@measured.npz``.
+        """
         if self.solver is not None:
             return self.solver
         assert self.method is not None
         if self.frozen is not None:
             return f"{self.method}-frozen" + ("" if self.refine == 1 else f"[refine={self.refine:g}]")
         corrector = self.training.corrector if self.training is not None else None
-        return self.method if corrector is None else f"{self.method}+{corrector.label}"
+        if corrector is None:
+            return self.method
+        data = self.training.data if self.training is not None else None
+        return f"{self.method}+{corrector.label}" + ("" if data is None else f"@{data.name}")
 
     @property
     def label(self) -> str:
@@ -181,6 +209,7 @@ class Cell:
             t.trajectories if t else 0,
             t.noise if t else 0.0,
             (t.t_end or 0.0) if t else 0.0,
+            t.data.sha256 if t and t.data else "",
             -(self.dt or 0.0),
             -(self.rtol or 0.0),
             self.steps or 0,
@@ -224,7 +253,7 @@ class Cell:
         _drop(data, steps=None, frozen=None, refine=1.0)
         _drop(data["problem"], log_points=None, log_times=None)
         if data["training"] is not None:
-            _drop(data["training"], states="predicted")
+            _drop(data["training"], states="predicted", data=None)
         return data
 
     @classmethod
@@ -238,11 +267,13 @@ class Cell:
             training = dict(given["training"])
             for name in ("corrector", "recipe"):
                 training[name] = Spec(**training[name]) if training[name] is not None else None
+            if "data" in training:
+                training["data"] = DataFile(**training["data"])
             given["training"] = Training(**training)
         return cls(**given)
 
 
-def _drop(data: dict[str, Any], **defaults: Any) -> None:
+def _drop(data: dict[str, Any], /, **defaults: Any) -> None:
     for key, value in defaults.items():
         if data[key] == value:
             del data[key]

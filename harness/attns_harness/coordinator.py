@@ -59,6 +59,7 @@ class Coordinator:
         self._rebuilt: dict[str, int] = defaultdict(int)
         self._begun: dict[str, PlannedCell] = {}
         self._environments = {environment}
+        self._data = plan.data.place(store.folder)
         self._timing = False
         self._lane, self._open, self._done = "", 0, 0
         self._started = 0.0
@@ -250,6 +251,8 @@ class Coordinator:
 
     def _artefact_task(self, artefact: Artefact) -> Task:
         limits = self._matrix.limits
+        training = artefact.spec.training if artefact.kind == "weights" else None
+        data = training.data if training is not None else None
         return Task(
             key=f"{artefact.kind} {artefact.id}",
             kind="reference" if artefact.kind == "reference" else "weights",
@@ -257,6 +260,7 @@ class Coordinator:
             cell=artefact.spec,
             deadline_s=limits.train_deadline_s,
             artefact=artefact.id,
+            needs={} if data is None else {data.artefact: self._data[data.artefact]},
         )
 
     def _cell_task(self, planned: PlannedCell) -> Task:

@@ -52,7 +52,9 @@ class EquationAxis(_Strict):
     ``name`` may be a pattern. ``dts`` are fixed steps; ``dt_factors`` multiply the equation's coarsest
     good step. Both default to the block's, and these to the equation's own list; ``n_trajectories`` to
     the block's. With ``log_points`` states are saved at so many logarithmically spaced times, over the
-    equation's ``log_times`` or these.
+    equation's ``log_times`` or these. With ``train_data`` correctors are trained on these trajectories
+    (``.npz``, CSV or Parquet, relative to the matrix file; schema in :mod:`attns_core.trajectories`): on all
+    of them, or on the first ``train_trajectories``.
     """
 
     name: str
@@ -64,6 +66,7 @@ class EquationAxis(_Strict):
     log_times: tuple[Positive, Positive] | None = None
     dts: list[Positive] | None = None
     dt_factors: list[Positive] | None = None
+    train_data: str | None = None
 
     @model_validator(mode="after")
     def _one_grid(self) -> "EquationAxis":
@@ -138,8 +141,8 @@ class Block(_Strict):
         if self.dts is not None and self.dt_factors is not None:
             raise ValueError("give dts or dt_factors, not both")
         learned = [c.name for c in self.correctors if c.name != "none"]
-        if learned and not self.train_trajectories:
-            raise ValueError(f"correctors {learned} need train_trajectories")
+        if learned and not self.train_trajectories and any(e.train_data is None for e in self.equations):
+            raise ValueError(f"correctors {learned} need train_trajectories, or train_data on every equation")
         return self
 
 

@@ -4,6 +4,7 @@ import fnmatch
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -14,9 +15,10 @@ from attns_core.errors import AttnsError, UnknownNameError
 from attns_core.identity import content_hash
 from attns_core.problem import Problem
 from attns_core.registry import Registry
-from attns_harness.cells import HAS_TO_LEARN, Cell, ProblemSpec, Spec, Training
+from attns_harness.cells import HAS_TO_LEARN, Cell, DataFile, ProblemSpec, Spec, Training
 from attns_harness.fingerprint import Fingerprints
 from attns_harness.matrix import Block, Choice, EquationAxis, Matrix, is_pattern
+from attns_harness.training_data import TrainingData
 
 NO_CORRECTOR = "none"
 DEFAULT_RECIPE = "lsq"
@@ -62,29 +64,40 @@ class PlannedCell:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All cells in the order of the tables, all artefacts by id, deadlines in seconds by point, points to time."""
+    """All cells in the order of the tables, all artefacts by id, deadlines in seconds by point, points to time.
+
+    ``data`` are the files of trajectories that the matrix trains on.
+    """
 
     cells: tuple[PlannedCell, ...]
     artefacts: dict[str, Artefact]
     deadlines: dict[str, float]
     timed: frozenset[str]
+    data: TrainingData
 
 
-def make_plan(matrix: Matrix, registry: Registry) -> Plan:
+def make_plan(matrix: Matrix, registry: Registry, folder: Path = Path()) -> Plan:
     """Expand a matrix: every cell once, however many blocks span it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the matrix file: files that it names are relative to it.
 
     Raises
     ------
     AttnsError
-        Unknown names or options, steps that do not divide saving intervals, spans that are empty.
+        Unknown names or options, steps that do not divide saving intervals, spans that are empty, training
+        data that do not fit.
     """
+    data = TrainingData(folder)
     fingerprints = Fingerprints(registry)
     unique: dict[str, Cell] = {}
     deadlines: dict[str, float] = {}
     timed: set[str] = set()
     for number, block in enumerate(matrix.block):
         try:
-            for cell in _expand(block, registry):
+            for cell in _expand(block, registry, data):
                 point, deadline = cell.point, block.deadline_s or matrix.limits.deadline_s
                 unique.setdefault(point, cell)
                 deadlines[point] = max(deadline, deadlines.get(point, 0.0))
@@ -98,7 +111,7 @@ def make_plan(matrix: Matrix, registry: Registry) -> Plan:
         _name(cell, point, fingerprints, artefacts)
         for point, cell in sorted(unique.items(), key=lambda item: item[1].sort_key())
     ]
-    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines, timed=frozenset(timed))
+    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines, timed=frozenset(timed), data=data)
 
 
 def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[str, Artefact]) -> PlannedCell:
@@ -124,15 +137,21 @@ def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[st
     return PlannedCell(cell=cell, id=identity, point=point, basis=basis, reference=reference, weights=weights)
 
 
-def _expand(block: Block, registry: Registry) -> Iterator[Cell]:
+def _expand(block: Block, registry: Registry, data: TrainingData) -> Iterator[Cell]:
     methods, solvers = _names("method", block.methods, registry), _names("solver", block.solvers, registry)
     for name in block.backends:
         registry.get("backend", name)
-    trainings = list(_trainings(block, registry))
+    made = list(_trainings(block, registry, block.train_trajectories))
     trained = [(name, training) for name in solvers for training in _own_trainings(name, block, registry)]
     for axis, seed in product(_equations(block, registry), block.seeds):
         problem, equation = _problem(axis, block, seed, registry)
         steps = _steps(axis, block, equation, problem)
+        trainings = made
+        if axis.train_data is not None:
+            learners = [name for name, training in trained if training is not None]
+            if learners:
+                raise AttnsError(f"train_data serves correctors; {learners[0]!r} makes its data itself: use two blocks")
+            trainings = list(_trainings_on_data(axis.train_data, block, equation, steps, registry, data))
         for base in _controls(problem, steps, block):
             for name, training in trained if base.dt is not None or base.rtol is not None else ():
                 yield replace(base, solver=name, training=training)
@@ -179,7 +198,9 @@ def _controls(problem: ProblemSpec, dts: list[float], block: Block) -> Iterator[
         yield Cell(problem=problem, frozen=frozen, refine=refine)
 
 
-def _trainings(block: Block, registry: Registry) -> Iterator[Training | None]:
+def _trainings(
+    block: Block, registry: Registry, sizes: list[int], data: DataFile | None = None
+) -> Iterator[Training | None]:
     for corrector in block.correctors:
         if corrector.name == NO_CORRECTOR:
             yield None
@@ -189,7 +210,7 @@ def _trainings(block: Block, registry: Registry) -> Iterator[Training | None]:
             found = registry.get("recipe", recipe.name)
             if recipe.options:
                 found.with_options(**recipe.options)
-            for trajectories, noise, states in product(block.train_trajectories, block.noise, block.train_states):
+            for trajectories, noise, states in product(sizes, block.noise, block.train_states):
                 yield Training(
                     corrector=Spec(name=corrector.name, options=corrector.options),
                     recipe=Spec(name=recipe.name, options=recipe.options),
@@ -197,7 +218,20 @@ def _trainings(block: Block, registry: Registry) -> Iterator[Training | None]:
                     noise=noise,
                     t_end=block.train_t_end,
                     states=states,
+                    data=data,
                 )
+
+
+def _trainings_on_data(
+    name: str, block: Block, equation: Equation, steps: list[float], registry: Registry, data: TrainingData
+) -> Iterator[Training | None]:
+    """The block's trainings on the trajectories of a file."""
+    if block.steps_per_save:
+        raise AttnsError("train_data serves one corrector for all steps, and steps_per_save trains one for each")
+    if any(block.noise) or block.train_t_end is not None:
+        raise AttnsError(f"train_data = {name!r} has a noise and a length of its own: leave out noise and train_t_end")
+    file, sizes = data.file(name, equation, steps, block.train_trajectories)
+    yield from _trainings(block, registry, sizes, file)
 
 
 def _own_trainings(solver: str, block: Block, registry: Registry) -> Iterator[Training | None]:

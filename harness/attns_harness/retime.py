@@ -171,7 +171,7 @@ class Retimer:
         matrix = parse_matrix(last["matrix"], run_dir / "matrix.toml").matrix
         # The matrix names its plugins relative to where it was; the run remembers where they are.
         plugin_files = tuple(Path(p) for p in last["provenance"]["plugin_files"])
-        plan = make_plan(matrix, build_registry(plugin_files=plugin_files))
+        plan = make_plan(matrix, build_registry(plugin_files=plugin_files), run_dir)
         self._cells = {
             c.id: Task(
                 key=f"timing {c.point}", kind="timing", label=c.cell.label, cell=c.cell,

@@ -83,7 +83,7 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
         Bad matrix, a folder in use, timings of another machine, a full disk.
     """
     matrix = file.matrix
-    plan = make_plan(matrix, registry)
+    plan = make_plan(matrix, registry, file.path.parent)
     facts = provenance.environment(registry, threads=matrix.timing.threads)
     environment = provenance.environment_id(facts)
     timing = matrix.timing.enabled if options.timing is None else options.timing

@@ -98,7 +98,7 @@ def keep_trajectories(run_dir: Path, file: MatrixFile, registry: Registry, *, wo
     wanted = {(r.cell_id, r.role): r for r in chosen.itertuples()}
     kept = kept.loc[np.array([key in wanted for key in zip(kept["cell_id"], kept["role"], strict=True)], dtype=bool)]
     have = set(zip(kept["cell_id"], kept["role"], strict=True))
-    plan = make_plan(file.matrix, registry)
+    plan = make_plan(file.matrix, registry, file.path.parent)
     planned = {_coordinates(cell.cell.columns()): cell for cell in plan.cells}
     rows = {row["cell_id"]: row for row in table.to_dict("records")}
     problems: list[str] = []

@@ -21,9 +21,10 @@ from attns_core.reference import Reference
 from attns_core.registry import Registry, build_registry
 from attns_core.solution import Solution
 from attns_core.solver import AbstractSolver, OneStepSolver
+from attns_core.trajectories import Trajectories, read_trajectories
 from attns_harness import artefacts, provenance
 from attns_harness.artefacts import DamagedArtefactError
-from attns_harness.cells import HAS_TO_LEARN, Cell, ProblemSpec
+from attns_harness.cells import HAS_TO_LEARN, Cell, DataFile, ProblemSpec
 from attns_harness.measure import measure
 from attns_harness.sandbox import RETIRED, Sandbox
 from attns_harness.store import FULL, Outcome
@@ -136,16 +137,16 @@ class Worker:
 
         if task.cell.dt is None and task.cell.steps is None:
             return Report(outcome=Outcome(state="skipped", reason="correctors belong to their steps; give dts"))
-        trained = self._train(task.cell)
+        trained = self._train(task)
         files = artefacts.build(self.context.artefacts, task.artefact, lambda folder: save_weights(folder, trained))
         return Report(outcome=Outcome(state="ok"), files=files)
 
-    def _train(self, cell: Cell) -> "Trained":
+    def _train(self, task: Task) -> "Trained":
         from attns_core.sequence_training import follow_transients, train_sequence
         from attns_core.training import train
-        from attns_core.trajectories import solved_dataset
+        from attns_core.trajectories import dataset_from_trajectories, solved_dataset
 
-        training = cell.training
+        cell, training = task.cell, task.cell.training
         assert training is not None
         assert training.corrector is not None
         assert training.recipe is not None
@@ -172,13 +173,26 @@ class Worker:
         dataset = None
         source, control = training_source(self.registry, equation)
         solvable = source.supports(self._problem(replace(cell.problem, n_trajectories=1)), control) is None
-        if not equation.tags.isdisjoint(BEYOND_EXPLICIT) and solvable and not training.noise:
+        if training.data is not None:
+            given = self._given(task, training.data, equation).first(n)
+            dataset = dataset_from_trajectories(given, equation, method, dt=cell.dt)
+        elif not equation.tags.isdisjoint(BEYOND_EXPLICIT) and solvable and not training.noise:
             dataset = solved_dataset(
                 equation, method, source, control, dt=cell.dt, trajectories=n, t_end=training.t_end, seed=seed
             )
         # One dataset serves every corrector and recipe; written whole, so workers may race for it.
         cache = self.context.artefacts / "training-data"
         return train(equation, method, corrector, recipe, dt=cell.dt, dataset=dataset, cache=cache, **span)
+
+    def _given(self, task: Task, data: DataFile, equation: Equation) -> Trajectories:
+        """A user's trajectories, out of the artefacts."""
+        if data.artefact not in task.needs:
+            raise AttnsError(f"trained on {data.name}, which the run folder no longer holds")
+        folder = artefacts.verify(self.context.artefacts, data.artefact, task.needs[data.artefact])
+        return self._kept_or(
+            ("trajectories", data.artefact, equation.name),
+            lambda: read_trajectories(folder / data.stored_name, equation),
+        )
 
     def _cell(self, task: Task) -> Report:
         cell = task.cell
@@ -233,7 +247,7 @@ class Worker:
             return self._black_box(task, cell.solver)
         corrector, facts = self._corrector(task)
         if corrector is None and cell.training is not None:
-            corrector = self._train(cell).corrector
+            corrector = self._train(task).corrector
         assert cell.method is not None
         assert cell.backend is not None
         solver = OneStepSolver(

@@ -77,7 +77,7 @@ def command(
         command=" ".join(sys.argv[1:]),
     )
     if dry_run:
-        _dry_run(file.matrix, registry, folder, options)
+        _dry_run(file, registry, folder, options)
         return
     with View(console(stderr=True), quiet=quiet) as view:
         summary = run_matrix(file, folder, registry, options, view)
@@ -106,14 +106,14 @@ def keep_pictures(folder: Path, file: Any, registry: Any, workers: int) -> None:
         click.echo(f"no trajectory kept: {line}", err=True)
 
 
-def _dry_run(matrix: Any, registry: Any, folder: Path, options: Any) -> None:
+def _dry_run(file: Any, registry: Any, folder: Path, options: Any) -> None:
     from collections import Counter
 
     from attns_harness.plan import make_plan
     from attns_harness.runner import wanted_states
     from attns_harness.store import JOURNAL, Standing, read_store
 
-    plan = make_plan(matrix, registry)
+    plan = make_plan(file.matrix, registry, file.path.parent)
     stored: dict[str, Standing] = {}
     if (folder / JOURNAL).is_file():
         store = read_store(folder)
