@@ -30,19 +30,26 @@ INPUTS = ("u", "S", "uS", "f", "K", "uK", "u0")
 With the initial state as input, a sequence of correctors regresses every later state on it directly.
 """
 
-ACTIVATIONS = ("sine", "tanh", "silu", "rational", "fsnet", "identity")
+ACTIVATIONS = ("sine", "quintic", "tanh", "silu", "relu", "rational", "fsnet", "identity")
+"""``quintic`` is ``z - z^3/6 + z^5/120``, sine's polynomial of degree 5: a third of its operations, for smooth maps.
+
+A layer of it is a polynomial of degree 5 with trained directions in place of all monomials; ``margin`` keeps its inputs
+from where it grows. ``relu`` is for maps with kinks.
+"""
 
 ACTIVATION_COST = {
     "identity": 0,
     "sine": COST["sin"],
+    "quintic": 6,
     "tanh": COST["tanh"],
     "silu": COST["exp"] + DIVISION + 2,
+    "relu": 1,
     "rational": 10 + DIVISION,
     "fsnet": COST["exp"] + DIVISION + COST["sin"] + 8,
 }
 """Operations of one unit's activation."""
 
-Activation: TypeAlias = Literal["sine", "tanh", "silu", "rational", "fsnet", "identity"]
+Activation: TypeAlias = Literal["sine", "quintic", "tanh", "silu", "relu", "rational", "fsnet", "identity"]
 
 _MOST_COMPONENTS = 12
 """Above this many components a head of its own for each costs more pairs and operations than it gains."""
@@ -401,10 +408,15 @@ def activate(z: Array, layer: Layer) -> Array:
             return z
         case "sine":
             return np.sin(z)
+        case "quintic":
+            y = z * z
+            return z * (1 + y * (y / 120 - 1 / 6))
         case "tanh":
             return np.tanh(z)
         case "silu":
             return z / (1 + np.exp(-z))
+        case "relu":
+            return np.maximum(z, 0)
         case "rational":
             a0, a1, a2, a3, b0, b1, b2 = layer.shape
             return (a0 + z * (a1 + z * (a2 + z * a3))) / (b0 + z * (b1 + z * b2))

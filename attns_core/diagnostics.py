@@ -22,11 +22,16 @@ def slope(z: Array, layer: Layer) -> Array:
             return np.ones_like(z)
         case "sine":
             return np.cos(z)
+        case "quintic":
+            y = z * z
+            return 1 + y * (y / 24 - 1 / 2)
         case "tanh":
             return 1 - np.tanh(z) ** 2
         case "silu":
             s = 1 / (1 + np.exp(-z))
             return s * (1 + z * (1 - s))
+        case "relu":
+            return np.where(z > 0, 1.0, 0.0)
         case "rational":
             a0, a1, a2, a3, b0, b1, b2 = layer.shape
             below = b0 + z * (b1 + z * b2)
@@ -126,8 +131,10 @@ def _bound(trained: TrainedCorrector, data: Dataset) -> float:
 def _largest_slope(layer: Layer) -> float:
     # The rational activation's slope is asymptotically constant, so a wide grid finds the supremum.
     grid = np.broadcast_to(np.concatenate([np.linspace(-20, 20, 20001), [-1e6, 1e6]]), (layer.bias.size, 20003))
-    if layer.activation in ("sine", "tanh", "identity"):
+    if layer.activation in ("sine", "tanh", "relu", "identity"):
         return 1.0
+    if layer.activation == "quintic":
+        return float("inf")
     rows = grid if layer.activation == "fsnet" else grid[:1]
     return float(np.abs(slope(rows, layer)).max())
 

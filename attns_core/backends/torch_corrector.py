@@ -189,10 +189,15 @@ class _LayerModule(nn.Module):
                 return z
             case "sine":
                 return torch.sin(z)
+            case "quintic":
+                y = z * z
+                return z * (1 + y * (y / 120 - 1 / 6))
             case "tanh":
                 return torch.tanh(z)
             case "silu":
                 return torch.nn.functional.silu(z)
+            case "relu":
+                return torch.relu(z)
             case "rational":
                 a0, a1, a2, a3, b0, b1, b2 = self.shape.unbind()
                 return (a0 + z * (a1 + z * (a2 + z * a3))) / (b0 + z * (b1 + z * b2))

@@ -120,6 +120,8 @@ def _workspace(out: Source, corrector: CorrectorForm, layout: Layout, form: Form
     """Constants and arrays of a call."""
     out.line("zero = F(0)")
     out.line("one = F(1)")
+    out.line("quintic3 = F(-1 / 6)")
+    out.line("quintic5 = F(1 / 120)")
     out.line("two_hundred = F(200)")
     out.line(f"reach = F({INPUT_LIMIT[form.dtype]!r})")
     fused, heads = corrector.is_fused(layout.dim), "heads"

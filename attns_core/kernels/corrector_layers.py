@@ -15,8 +15,10 @@ from attns_core.kernels.vectors import explicit_bits
 _ACTIVATIONS = {
     "identity": "{z}",
     "sine": "{sin}({z})",
+    "quintic": "{z} * fma({z} * {z}, fma({z} * {z}, quintic5, quintic3), one)",
     "tanh": "{tanh}({z})",
     "silu": "{z} / (one + {exp}(-{z}))",
+    "relu": "({z} if not {z} < zero else zero)",
     "rational": "fma({z}, fma({z}, fma({z}, r3, r2), r1), r0) / fma({z}, fma({z}, r6, r5), r4)",
 }
 

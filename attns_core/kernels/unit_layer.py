@@ -19,7 +19,7 @@ from numba.extending import intrinsic
 
 _intrinsic: Any = intrinsic
 
-ACTIVATIONS = ("sine", "rational", "identity")
+ACTIVATIONS = ("sine", "quintic", "relu", "rational", "identity")
 """What can be computed here."""
 
 UNITS = 4
@@ -89,6 +89,17 @@ class _Vectors:
         sign = b.shl(b.bitcast(y, integers), top)
         return b.bitcast(b.xor(b.bitcast(b.fmul(r, p), integers), sign), self.type)
 
+    def quintic(self, x: Any) -> Any:
+        """``x - x^3/6 + x^5/120``."""
+        y = self.builder.fmul(x, x)
+        inner = self.fma(y, self.constant(1 / 120), self.constant(-1 / 6))
+        return self.builder.fmul(x, self.fma(y, inner, self.constant(1)))
+
+    def relu(self, x: Any) -> Any:
+        """``max(x, 0)``, and what is not a number stays so."""
+        zero = self.constant(0)
+        return self.builder.select(self.builder.fcmp_unordered(">", x, zero), x, zero)
+
     def rational(self, x: Any, shape: list[Any]) -> Any:
         c0, c1, c2, c3, d0, d1, d2 = shape
         above = self.fma(x, self.fma(x, self.fma(x, c3, c2), c1), c0)
@@ -108,7 +119,8 @@ def unit_layer(
     ----------
     n_in, n_out, n_linear : int
         Inputs of the layer, sums, and inputs of the linear part (0: none).
-    activation : {"sine", "rational", "identity"}
+    activation : str
+        One of ``ACTIVATIONS``.
     dtype : {"float64", "float32"}
     lanes : int
     vector_bits : int
@@ -164,10 +176,15 @@ def unit_layer(
                         z = v.spread(weight, element(unit, n_in + 1, n_in))
                         for i in range(n_in):
                             z = v.fma(v.spread(weight, element(unit, n_in + 1, i)), own[i], z)
-                        if activation == "sine":
-                            z = v.sine(z)
-                        elif activation == "rational":
-                            z = v.rational(z, shapes)
+                        match activation:
+                            case "sine":
+                                z = v.sine(z)
+                            case "quintic":
+                                z = v.quintic(z)
+                            case "relu":
+                                z = v.relu(z)
+                            case "rational":
+                                z = v.rational(z, shapes)
                         values.append(z)
                     for unit, value in zip(units, values, strict=True):
                         for o, slot in enumerate(slots):

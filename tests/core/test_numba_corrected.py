@@ -10,7 +10,7 @@ import pytest
 from attns_core import FixedStep, Problem, build_registry
 from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_reference import NumpyBackend
-from attns_core.corrector import Layer, TrainedCorrector, input_size
+from attns_core.corrector import ACTIVATIONS, Layer, TrainedCorrector, input_size
 
 REGISTRY = build_registry()
 PENDULUM = REGISTRY.equation("elastic-pendulum")
@@ -83,7 +83,7 @@ def check(equation: Any, method: Any, term: TrainedCorrector, dtype: str = "floa
     assert np.array_equal(got.n_corrector, expected.n_corrector)
 
 
-@pytest.mark.parametrize("activation", ["sine", "tanh", "silu", "rational", "fsnet", "identity"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activations(activation: str) -> None:
     check(PENDULUM, RK4, corrector(PENDULUM, RK4, activations=(activation,)))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numba import njit
 
+from attns_core.corrector import Layer, activate
 from attns_core.kernels.unit_layer import UNITS, unit_layer
 
 LANES = 32
@@ -49,3 +50,16 @@ def test_sums_do_not_depend_on_the_width_of_vectors() -> None:
     assert np.array_equal(narrow, wide)
     expected = constant[:, None] + linear.T @ x + heads.T @ (weights[:, :3] @ x + weights[:, 3:])
     np.testing.assert_allclose(wide, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("activation", ["quintic", "relu"])
+def test_units_of_arithmetic_alone(activation: Any, dtype: str) -> None:
+    x = np.linspace(-3, 3, LANES).astype(dtype)[None]
+    weights, heads = np.zeros((UNITS, 2), dtype), np.zeros((UNITS, 1), dtype)
+    weights[0, 0] = heads[0, 0] = 1
+    nothing = np.zeros((1, 1), dtype)
+    got = evaluate(x, weights, heads, nothing[0], nothing, bits=256, activation=activation)
+    layer = Layer(weight=np.ones((1, 1)), bias=np.zeros(1), activation=activation, shape=np.empty(0))
+    limit = 1e-5 if dtype == "float32" else 1e-14
+    np.testing.assert_allclose(got, activate(x.astype(float), layer), rtol=limit, atol=limit)
