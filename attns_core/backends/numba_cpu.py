@@ -26,8 +26,9 @@ from attns_core.kernels.corrected import corrected as corrected_steps
 from attns_core.kernels.exponential import ExponentialLines
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
-from attns_core.kernels.recorder import Graph
+from attns_core.kernels.recorder import LANE, Graph
 from attns_core.kernels.step import Step, runge_kutta_step, splitting_step, zero_step
+from attns_core.kernels.sums import SumLoop, needed, sum_loops
 from attns_core.kernels.vectors import WIDTHS, automatic_bits
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting, ZeroIncrement
 from attns_core.problem import Problem
@@ -123,8 +124,8 @@ class NumbaBackend(AbstractBackend):
         counts = steps.counts
         varying = not isinstance(control, FixedStep) or isinstance(corrector, CorrectorSequence)
         graph = recorded(problem.equation)
-        whole = self.is_whole(graph, method)
         corrected = corrector is not None and corrector.active
+        whole = self.is_whole(graph, method, single=problem.n == 1 and not corrected)
         # A single trajectory stays in scalars, which only bare whole steps can.
         lanes = 1 if problem.n == 1 and whole and not corrected else self.lanes
         dim = problem.equation.dim
@@ -202,15 +203,17 @@ class NumbaBackend(AbstractBackend):
 
         return solve
 
-    def is_whole(self, graph: Graph, method: AbstractMethod) -> bool:
-        """Whether a method's whole step is compiled as straight-line code."""
+    def is_whole(self, graph: Graph, method: AbstractMethod, *, single: bool = False) -> bool:
+        """Whether a method's whole step is compiled as straight-line code, for a ``single`` trajectory or a block."""
         if isinstance(method, Splitting | Rosenbrock | ZeroIncrement):
             return True
         if isinstance(method, ExponentialRungeKutta):
             return False
         if self.form != "auto":
             return self.form == "fused"
-        return _operations(graph, method) <= _FUSED_OPERATIONS
+        loops = sum_loops(graph, graph.outputs, LANE)
+        # They divide a loop over lanes, so that whole steps would gain nothing by being one piece.
+        return (single or not loops) and _operations(graph, method, loops) <= _FUSED_OPERATIONS
 
 
 def _fixed_kernel(
@@ -265,11 +268,13 @@ def _corrected_steps(corrector: Correction | None, n_steps: int) -> int:
     return n_steps if corrector is not None and corrector.active else 0
 
 
-def _operations(graph: Graph, method: AbstractMethod) -> int:
+def _operations(graph: Graph, method: AbstractMethod, loops: dict[int, SumLoop]) -> int:
+    """Lines of a whole step, roughly."""
     assert isinstance(method, ExplicitRungeKutta)
     t = method.tableau
     terms = int(np.count_nonzero(t.a)) + int(np.count_nonzero(t.b))
-    return t.effective_stages * len(graph.needed(graph.outputs)) + 2 * terms * len(graph.outputs)
+    lines = len(needed(graph, graph.outputs, loops)) + sum(len(loop.formula.graph.ops) for loop in set(loops.values()))
+    return t.effective_stages * lines + 2 * terms * len(graph.outputs)
 
 
 def _blocks_with_nan(out: Any, lanes: int) -> list[int]:

@@ -7,7 +7,8 @@ import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.error_control import control
-from attns_core.kernels.source import Source
+from attns_core.kernels.lanes import lane_loop
+from attns_core.kernels.source import Source, Statement
 
 
 @final
@@ -54,7 +55,9 @@ class FusedAttempt:
         literal = emitter.constants.literal
         u = [f"u{i}" for i in range(dim)]
         k: list[list[str]] = []
-        lines: list[str] = []
+        lines: list[Statement] = []
+        if graph.uses_time:
+            lines += [f"t{s} = F(t + {float(c)!r} * h)" for s, c in enumerate(pair.c)]
 
         def combination(row: Any, i: int) -> str:
             return fma_sum([(literal(float(w)), k[j][i]) for j, w in enumerate(row) if w != 0])
@@ -67,8 +70,6 @@ class FusedAttempt:
             if s:
                 names = [f"y{s}_{i}" for i in range(dim)]
                 lines += [f"{names[i]} = {u[i]} + g * ({combination(pair.a[s], i)})" for i in range(dim)]
-            if graph.uses_time:
-                lines.append(f"t{s} = F(t + {float(pair.c[s])!r} * h)")
             new, values = emitter.lane_lines(graph.outputs, names, f"s{s}", time=f"t{s}")
             lines += new
             k.append(values)
@@ -89,7 +90,7 @@ class FusedAttempt:
 
     def write(self, out: Source) -> None:
         dim = self.dim
-        with out.block("for l in range(L)"):
+        with lane_loop(out):
             out.line("t = ts[l]")
             out.line("h = hs[l]")
             out.line("g = F(h)")
@@ -99,6 +100,9 @@ class FusedAttempt:
             out.lines(self.lines)
             out.line("finite = zero" + "".join(f" + zero * n{i}" for i in range(dim)))
             out.line("begun = zero" + "".join(f" + zero * {name}" for name in self.first))
+            # Doubles: what lanes hold over a loop of terms is rounded.
+            out.line("t = ts[l]")
+            out.line("h = hs[l]")
             control(out, dim)
             for i in range(dim):
                 out.line(f"w[{i} * L + l] = n{i} if good else u{i}")
@@ -160,7 +164,7 @@ class StagedAttempt:
             with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
                 out.line("y[d * L + l] = w[d * L + l] + F(hs[l]) * y[d * L + l]")
             out.line("cs = times[s]")
-            with out.block("for l in range(L)"):
+            with lane_loop(out):
                 if self.uses_time:
                     out.line("tl = F(ts[l] + cs * hs[l])")
                 out.lines(f"y{i} = y[{i} * L + l]" for i in self.used)

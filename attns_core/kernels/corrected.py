@@ -11,6 +11,7 @@ from attns_core.kernels.corrector_layers import evaluate, functions
 from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.fixed import StagedLines, load, store
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
+from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source
 from attns_core.kernels.step import Step
 
@@ -65,7 +66,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
                             _inputs(out, layout, form)
                     else:
                         out.lines(step.time)
-                        with out.block("for l in range(L)"):
+                        with lane_loop(out):
                             out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
                             out.lines(step.lane)
                             names = {(s, i): name for s, row in step.stages.items() for i, name in enumerate(row)}

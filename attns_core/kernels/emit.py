@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import final
 
 from attns_core.kernels.recorder import LANE, PARAMETER, TIME, Graph
+from attns_core.kernels.source import Loop, Statement
+from attns_core.kernels.sums import SumLoop, needed, sum_loops
 
 
 @final
@@ -25,6 +27,7 @@ class Constants:
         self.graph = graph
         self.parameters: list[int] = []
         self._literals: dict[str, str] = {}
+        self._tables: dict[tuple[int, ...], int] = {}
         self._used: set[str] = set()
 
     def literal(self, value: float) -> str:
@@ -37,6 +40,13 @@ class Constants:
         name = f"{'d' if double else 'c'}{self.parameters.index(node)}"
         self._used.add(name)
         return name
+
+    def table(self, nodes: tuple[int, ...]) -> int:
+        """Where in ``c`` the values of ``nodes`` follow each other."""
+        if nodes not in self._tables:
+            self._tables[nodes] = len(self.parameters)
+            self.parameters.extend(nodes)
+        return self._tables[nodes]
 
     def prologue(self) -> list[str]:
         lines = [f"{name} = F({text})" for text, name in self._literals.items()]
@@ -64,18 +74,33 @@ class Emitter:
     ----------
     lane_functions : callable
         Maps a function's name to the name to call for values that differ between trajectories.
+    rolls : bool
+        Write long sums of equal terms as loops.
     """
 
-    def __init__(self, graph: Graph, lane_functions: Callable[[str], str]) -> None:
+    def __init__(self, graph: Graph, lane_functions: Callable[[str], str], *, rolls: bool = True) -> None:
         self.graph = graph
+        self.rolls = rolls
         self.constants = Constants(graph)
         self.lane_function = lane_functions
+        self._loops: dict[tuple[tuple[int, ...], int], dict[int, SumLoop]] = {}
+        self._times: dict[str, str] = {}
+
+    def loops(self, roots: Sequence[int], level: int = LANE) -> dict[int, SumLoop]:
+        """Sums among what ``roots`` need that are written as loops."""
+        key = (tuple(roots), level)
+        if key not in self._loops:
+            self._loops[key] = sum_loops(self.graph, roots, level) if self.rolls else {}
+        return self._loops[key]
 
     def time_lines(self, roots: Sequence[int], time: str, prefix: str) -> list[str]:
         """Statements for everything that changes with time only, in double precision, then rounded."""
-        g = self.graph
-        nodes = g.needed(roots)
-        boundary = {a for i in nodes if g.levels[i] == LANE for a in g.arguments(i) if g.levels[a] == TIME}
+        g, loops = self.graph, self.loops(roots)
+        self._times[prefix] = time
+        nodes = needed(g, roots, loops)
+        arguments = {a for i in nodes if g.levels[i] == LANE and i not in loops for a in g.arguments(i)}
+        arguments = arguments.union(*(loop.inputs for i, loop in loops.items() if i in nodes))
+        boundary = {a for a in arguments if g.levels[a] == TIME}
         boundary |= {i for i in roots if g.levels[i] == TIME}
         if not boundary:
             return []
@@ -91,7 +116,7 @@ class Emitter:
 
     def lane_lines(
         self, roots: Sequence[int], u: Sequence[str], prefix: str, time: str | None = None
-    ) -> tuple[list[str], list[str]]:
+    ) -> tuple[list[Statement], list[str]]:
         """Statements for one trajectory, and the names (or literals) of the ``roots``.
 
         ``u[i]`` is the name of component ``i``. Values that change with time only must have been
@@ -99,16 +124,19 @@ class Emitter:
         ``time`` (a name in working precision).
         """
         g = self.graph
+        level = LANE if time is None else TIME
+        loops = self.loops(roots, level)
         names: dict[int, str] = {}
-        lines: list[str] = []
-        nodes = g.needed(roots)
-        absorbed = _absorbed(g, nodes, roots, LANE if time is None else TIME)
+        lines: list[Statement] = []
+        nodes = needed(g, roots, loops)
+        absorbed = _absorbed(g, nodes, roots, level, loops)
         factors = set(absorbed.values())
         for i in nodes:
             name = g.ops[i][0]
-            if i in factors:
+            if i in factors or g.levels[i] < level or i in names:
                 continue
-            if g.levels[i] < (LANE if time is None else TIME):
+            if i in loops:
+                lines += self._sum_loop(loops[i], names, prefix)
                 continue
             if name == "t":
                 names[i] = str(time)
@@ -123,6 +151,40 @@ class Emitter:
             arguments = [self._lane_operand(a, names, prefix) for a in g.arguments(i)]
             lines.append(f"{names[i]} = {self._apply(name, arguments, lane=True)}")
         return lines, [self._lane_operand(r, names, prefix) for r in roots]
+
+    def _sum_loop(self, loop: SumLoop, names: dict[int, str], prefix: str) -> list[Statement]:
+        """A loop over equal terms; adds the names of the totals to ``names``."""
+        mark = f"{prefix}n{loop.totals[0]}"
+        formula, clock = loop.formula, loop.clock
+        sums = [f"{mark}s{i}" for i in range(len(loop.totals))]
+        zero = self.constants.literal(0.0)
+        begin: list[Statement] = [
+            f"{name} = {zero if start is None else self._lane_operand(start, names, prefix)}"
+            for name, start in zip(sums, loop.starts, strict=True)
+        ]
+        common: list[str] = []
+        inputs = dict(zip(formula.sums, sums, strict=True))
+        inputs |= {i: self._lane_operand(node, names, prefix) for i, node in formula.fixed.items()}
+        for i, column in formula.coefficients.items():
+            inputs[i] = f"{mark}r{i}"
+            common.append(f"{inputs[i]} = F(c[term + {self.constants.table(column)}])")
+        if formula.clocked:
+            time = self._times[prefix]
+            doubles = {i: self._operand(node, prefix, time) for i, node in clock.fixed.items()}
+            for i, column in clock.coefficients.items():
+                doubles[i] = f"c[term + {self.constants.table(column)}]"
+            inner = Emitter(clock.graph, lambda name: f"math.{name}", rolls=False)
+            lines, results = inner.lane_lines(clock.graph.outputs, _listed(doubles), f"{mark}c")
+            common += _plain(lines)
+            for i, result in zip(formula.clocked, results, strict=True):
+                inputs[i] = f"{mark}r{i}"
+                common.append(f"{inputs[i]} = F({result})")
+        inner = Emitter(formula.graph, self.lane_function, rolls=False)
+        inner.constants = self.constants
+        lines, results = inner.lane_lines(formula.graph.outputs, _listed(inputs), f"{mark}e")
+        ends = [f"{name} = {result}" for name, result in zip(sums, results, strict=True)]
+        names |= dict(zip(loop.totals, sums, strict=True))
+        return [*begin, Loop(loop.count, tuple(common), (*_plain(lines), *ends))]
 
     def _fused(self, i: int, product: int, names: dict[int, str], prefix: str) -> str:
         """A sum that takes in a product: one rounding, the same in every kernel and for every block size."""
@@ -186,14 +248,29 @@ def fma_sum(terms: Sequence[tuple[str, str]], start: str = "") -> str:
     return text
 
 
-def _absorbed(graph: Graph, nodes: Sequence[int], roots: Sequence[int], level: int) -> dict[int, int]:
+def _listed(names: dict[int, str]) -> list[str]:
+    return [names[i] for i in range(len(names))]
+
+
+def _plain(lines: Sequence[Statement]) -> list[str]:
+    """Statements of a round, which has no loops of its own."""
+    return [line for line in lines if isinstance(line, str)]
+
+
+def _absorbed(
+    graph: Graph, nodes: Sequence[int], roots: Sequence[int], level: int, loops: dict[int, SumLoop]
+) -> dict[int, int]:
     """Sums and differences -> the product that each takes in, where nothing else uses that product."""
     uses: dict[int, int] = {}
-    for i in [*roots, *(a for n in nodes for a in graph.arguments(n))]:
+    for i in [*roots, *(a for n in nodes for a in (loops[n].inputs if n in loops else graph.arguments(n)))]:
         uses[i] = uses.get(i, 0) + 1
     found: dict[int, int] = {}
     for i in nodes:
-        if graph.ops[i][0] in ("+", "-") and graph.levels[i] >= level:
+        if i in loops:
+            # A product that starts a loop is a value of its own.
+            uses |= dict.fromkeys(loops[i].inputs, 2)
+    for i in nodes:
+        if i not in loops and graph.ops[i][0] in ("+", "-") and graph.levels[i] >= level:
             for a in reversed(graph.ops[i][1]):
                 if graph.ops[a][0] == "*" and uses[a] == 1 and graph.levels[a] >= level:
                     found[i] = a

@@ -2,6 +2,7 @@
 
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import Form
+from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 
@@ -36,7 +37,7 @@ class ExponentialLines(StagedLines):
             if self.time:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)
-            with out.block("for l in range(L)"):
+            with lane_loop(out):
                 out.lines(f"y{i} = y[{i} * L + l]" for i in self.used)
                 out.lines(self.lane)
                 out.lines(f"y[{dim + i} * L + l] = {self.results[i]}" for i in range(dim))

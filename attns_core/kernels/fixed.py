@@ -17,6 +17,7 @@ import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
+from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.order import depth_first
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
@@ -48,7 +49,7 @@ def fused(step: Step, form: Form) -> Generated:
                         out.lines(step.lane)
                         out.lines(f"u{i} = u{i} + S{i}" for i in range(dim))
                     else:
-                        with out.block("for l in range(L)"):
+                        with lane_loop(out):
                             begun = [f"u{i} = w[{i} * L + l]" for i in range(dim)]
                             ended = [f"w[{i} * L + l] = u{i} + S{i}" for i in range(dim)]
                             out.lines(depth_first([*begun, *step.lane, *ended]))
@@ -128,7 +129,7 @@ class StagedLines:
             if self.time:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)
-            with out.block("for l in range(L)"):
+            with lane_loop(out):
                 out.lines(f"y{i} = y[{i} * L + l]" for i in self.used)
                 out.lines(self.lane)
                 out.lines(f"y[{dim + i} * L + l] = {self.results[i]}" for i in range(dim))

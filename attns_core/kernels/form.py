@@ -118,4 +118,7 @@ def entry(out: Source, form: Form, arguments: str) -> Iterator[None]:
     with out.block(f"def {ENTRY}({arguments})"):
         if form.vector_bits:
             out.line(f"prefer_vector_bits({form.vector_bits})")
+        top = out.mark()
         yield
+        if out.held:
+            out.insert(top, f"held = np.empty({out.held} * L, dtype=F)")

@@ -14,8 +14,9 @@ from attns_core.kernels.derivatives import Derivatives
 from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.error_control import control
 from attns_core.kernels.form import Form
+from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.recorder import Graph
-from attns_core.kernels.source import Source
+from attns_core.kernels.source import Source, Statement
 from attns_core.kernels.step import Step
 
 LARGEST = 12
@@ -88,7 +89,7 @@ class RosenbrockAttempt:
             lambda value: f"({literal(value)} * g)",
             begin_stage,
         )
-        lines = times + stages.lines
+        lines: list[Statement] = [*times, *stages.lines]
         lines += [f"n{i} = u{i} + ({stages.combination(scheme.m, i, literal)})" for i in range(dim)]
         lines += ["e5 = zero", "e3 = zero"]
         for i in range(dim):
@@ -101,7 +102,7 @@ class RosenbrockAttempt:
 
     def write(self, out: Source) -> None:
         dim = self.dim
-        with out.block("for l in range(L)"):
+        with lane_loop(out):
             out.line("t = ts[l]")
             out.line("h = hs[l]")
             out.line("g = F(h)")
@@ -109,6 +110,9 @@ class RosenbrockAttempt:
             out.lines(self.lines)
             out.line("finite = zero" + "".join(f" + zero * n{i}" for i in range(dim)))
             out.line("begun = zero" + "".join(f" + zero * {name}" for name in self.first))
+            # Doubles: what lanes hold over a loop of terms is rounded.
+            out.line("t = ts[l]")
+            out.line("h = hs[l]")
             control(out, dim)
             out.lines(f"w[{i} * L + l] = n{i} if good else u{i}" for i in range(dim))
 
@@ -127,7 +131,7 @@ class _Stages:
     ) -> None:
         graph = emitter.graph
         self.dim = dim = len(graph.outputs)
-        self.lines: list[str] = []
+        self.lines: list[Statement] = []
         self.U: list[list[str]] = []
         self.literal = emitter.constants.literal
         entries, slopes = list(derivatives.jacobian.items()), list(derivatives.time.items())

@@ -2,21 +2,57 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import final
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+
+@final
+@dataclass(frozen=True)
+class Loop:
+    """A loop of ``count`` rounds among the statements of a trajectory.
+
+    Parameters
+    ----------
+    count : int
+    common : tuple of str
+        Once per round, from the counter ``term``: the same for all trajectories.
+    lines : tuple of str
+        Once per round and trajectory.
+    """
+
+    count: int
+    common: tuple[str, ...]
+    lines: tuple[str, ...]
+
+    @property
+    def head(self) -> str:
+        return f"for term in range({self.count})"
+
+
+Statement: TypeAlias = str | Loop
+"""One line, or a loop of several."""
 
 
 @final
 class Source:
-    """Lines of a module under construction."""
+    """Lines of a module under construction.
+
+    Attributes
+    ----------
+    held : int
+        Values per trajectory that lane loops of the present function keep in an array (see
+        :func:`attns_core.kernels.lanes.lane_loop`).
+    """
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
+        self._items: list[tuple[int, Statement]] = []
         self._depth = 0
+        self.held = 0
 
-    def line(self, text: str = "") -> None:
-        self._lines.append("    " * self._depth + text if text else "")
+    def line(self, text: Statement = "") -> None:
+        self._items.append((self._depth, text))
 
-    def lines(self, texts: Iterable[str]) -> None:
+    def lines(self, texts: Iterable[Statement]) -> None:
         for text in texts:
             self.line(text)
 
@@ -28,5 +64,30 @@ class Source:
         yield
         self._depth -= 1
 
+    def mark(self) -> int:
+        """The present position, for :meth:`since`, :meth:`take` and :meth:`insert`."""
+        return len(self._items)
+
+    def since(self, mark: int) -> list[tuple[int, Statement]]:
+        """What was written since, each statement with its depth below the present one."""
+        return [(depth - self._depth, item) for depth, item in self._items[mark:]]
+
+    def take(self, mark: int) -> list[tuple[int, Statement]]:
+        """As :meth:`since`, and forget it."""
+        taken = self.since(mark)
+        del self._items[mark:]
+        return taken
+
+    def insert(self, mark: int, text: str) -> None:
+        """Write a line at an earlier position, in the present depth."""
+        self._items.insert(mark, (self._depth, text))
+
     def text(self) -> str:
-        return "\n".join(self._lines) + "\n"
+        lines: list[str] = []
+        for depth, item in self._items:
+            if isinstance(item, Loop):
+                lines.append("    " * depth + item.head + ":")
+                lines += ["    " * (depth + 1) + line for line in (*item.common, *item.lines)]
+            else:
+                lines.append("    " * depth + item if item else "")
+        return "\n".join(lines) + "\n"

@@ -9,6 +9,7 @@ import numpy as np
 from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.form import Form
 from attns_core.kernels.recorder import Graph
+from attns_core.kernels.source import Statement
 
 
 @final
@@ -32,7 +33,7 @@ class Step:
     dim: int
     prologue: list[str] = field(default_factory=list)
     time: list[str] = field(default_factory=list)
-    lane: list[str] = field(default_factory=list)
+    lane: list[Statement] = field(default_factory=list)
     stages: dict[int, list[str]] = field(default_factory=dict)
 
     @property
