@@ -9,7 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.array_cache import cached_arrays
-from attns_core.corrector import gather_inputs
+from attns_core.correction import gather_inputs
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.flow import exact_increment, step_increment, substeps_for

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import Layer, TrainedCorrector, gather_inputs
+from attns_core.correction import gather_inputs
+from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.fitting.monomials import monomial_slopes
 from attns_core.flow import step_increment
@@ -45,7 +46,7 @@ def slope(z: Array, layer: Layer) -> Array:
 
 def feature_jacobian(trained: TrainedCorrector, x: Array) -> Array:
     """Derivatives of all features by the inputs, shape (n, n_features, n_in), for inputs ``(n_in, n)``."""
-    from attns_core.corrector import activate
+    from attns_core.correction import activate
 
     n_in, n = x.shape
     z = (x - trained.mean[:, None]) / trained.scale[:, None]
@@ -152,7 +153,7 @@ def out_of_range(metadata: dict[str, Any], u: Array, S: Array, k: Any, *, margin
     metadata : dict
         Of a :class:`attns_core.training.Trained`; its ``input`` and ``input_range`` are used.
     u, S, k : array
-        As in :func:`attns_core.corrector.correction`.
+        As in :func:`attns_core.correction.correction`.
     margin : float
         Tolerance, as a fraction of each input's training range.
     """

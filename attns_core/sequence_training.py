@@ -14,7 +14,8 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 
 from attns_core.control import StepControl, StepsPerSave
-from attns_core.corrector import Corrector, CorrectorSequence, TrainedCorrector, correction
+from attns_core.correction import correction
+from attns_core.corrector import Corrector, CorrectorSequence, TrainedCorrector
 from attns_core.dataset import Dataset, held_out_pairs, initial_states
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import Corrector, Layer, TrainedCorrector, input_size, stage_weights
+from attns_core.correction import input_size, stage_weights
+from attns_core.corrector import Corrector, Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock

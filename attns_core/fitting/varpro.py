@@ -11,7 +11,8 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
-from attns_core.corrector import Corrector, TrainedCorrector, activate
+from attns_core.correction import activate
+from attns_core.corrector import Corrector, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.diagnostics import slope
 from attns_core.errors import AttnsError
@@ -44,7 +45,7 @@ class _Model:
         return activate(pre, layer), slope(pre, layer)
 
     def features(self, hidden: Array) -> Array:
-        """Features in the order of :func:`attns_core.corrector.features`, shape (N, n_features)."""
+        """Features in the order of :func:`attns_core.correction.features`, shape (N, n_features)."""
         blocks = [np.ones_like(self.z[:1]), *([self.z] if self.skeleton.linear else []), hidden]
         return np.concatenate(blocks).T
 

@@ -10,7 +10,8 @@ import pytest
 from attns_core import FixedStep, Problem, build_registry
 from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_reference import NumpyBackend
-from attns_core.corrector import ACTIVATIONS, Layer, TrainedCorrector, input_size
+from attns_core.correction import input_size
+from attns_core.corrector import ACTIVATIONS, Layer, TrainedCorrector
 
 REGISTRY = build_registry()
 PENDULUM = REGISTRY.equation("elastic-pendulum")

@@ -14,7 +14,7 @@ from attns_plugins.methods.rk4 import RK4
 from attns_plugins.recipes.lsq import LSQ
 
 from attns_core import AttnsError
-from attns_core.corrector import correction
+from attns_core.correction import correction
 from attns_core.training import Trained, train
 from attns_core.weights import ARRAYS, METADATA, load_weights, save_weights
 

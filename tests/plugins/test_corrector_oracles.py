@@ -15,7 +15,8 @@ from attns_plugins.recipes.lsq import LSQ
 from attns_core import AttnsError, Problem
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.control import FixedStep
-from attns_core.corrector import Corrector, TrainedCorrector, correction
+from attns_core.correction import correction
+from attns_core.corrector import Corrector, TrainedCorrector
 from attns_core.dataset import make_dataset
 from attns_core.diagnostics import lipschitz, out_of_range, term_jacobian, trajectories_out_of_range
 from attns_core.fitting.skeleton import skeleton, spread_stages, value_matrix

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from attns_core import AttnsError, build_registry  # noqa: E402
-from attns_core.corrector import correction  # noqa: E402
+from attns_core.correction import correction  # noqa: E402
 from attns_core.dataset import Dataset, make_dataset  # noqa: E402
 
 REGISTRY = build_registry()

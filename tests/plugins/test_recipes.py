@@ -16,7 +16,7 @@ from attns_plugins.recipes.lsq import LSQ
 from attns_plugins.recipes.varpro_lm import VARPRO_LM
 
 from attns_core import AttnsError
-from attns_core.corrector import correction
+from attns_core.correction import correction
 from attns_core.dataset import STREAMS, Dataset, follow, make_dataset
 from attns_core.fitting.descent import optimiser_named
 from attns_core.fitting.monomials import monomial_values

@@ -6,7 +6,8 @@ from typing import Any, final
 
 import numpy as np
 
-from attns_core.corrector import Corrector, TrainedCorrector, features
+from attns_core.correction import features
+from attns_core.corrector import Corrector, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, training_device
