@@ -7,16 +7,12 @@ inputs, the values (mixed stages) and accumulators, which the corrector's layers
 
 from attns_core.kernels.corrector_arrays import ARGUMENTS, EACH
 from attns_core.kernels.corrector_form import CorrectorForm, Layout
+from attns_core.kernels.corrector_lanes import INPUT_LIMIT, add_term, prepare, scalars
 from attns_core.kernels.corrector_layers import evaluate, functions
-from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.fixed import StagedLines, load, store
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
-from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source
 from attns_core.kernels.step import Step
-
-INPUT_LIMIT = {"float64": 1e5, "float32": 1e3}
-"""Standardised inputs up to which sine activations are fast; beyond, nothing was trained anyway."""
 
 
 def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) -> Generated:
@@ -59,24 +55,9 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
                     out.line(f"w[{layout.initial} * L + x] = w[x]")
             with out.block("for i in range(counts.size)"):
                 with each_step(out, form, scaled):
-                    if isinstance(step, StagedLines):
-                        step.step(out)
-                        with out.block("for l in range(L)"):
-                            _gather_staged(out, layout)
-                            _inputs(out, layout, form)
-                    else:
-                        out.lines(step.time)
-                        with lane_loop(out):
-                            out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
-                            out.lines(step.lane)
-                            names = {(s, i): name for s, row in step.stages.items() for i, name in enumerate(row)}
-                            used = {(s, i) for kind, s, i in corrector.inputs if kind == "k"}
-                            used |= {(s, i) for row in corrector.values for s in row for i in range(dim)}
-                            out.lines(f"k{s}_{i} = {names.get((s, i), 'zero')}" for s, i in sorted(used))
-                            _inputs(out, layout, form)
+                    prepare(out, step, layout, form)
                     evaluate(out, corrector, layout, form)
-                    with out.block("for l in range(L)"):
-                        _apply(out, corrector, layout, form)
+                    add_term(out, layout, form)
                 store(out, dim, "i + 1")
     return Generated(out.text(), tuple(step.emitter.constants.parameters))
 
@@ -95,21 +76,25 @@ def _of_step(corrector: CorrectorForm) -> list[str]:
 
 
 def _numbers(corrector: CorrectorForm, layout: Layout) -> list[str]:
-    """Scalars that the lane loops use, from the arrays of one corrector."""
-    n_in = len(corrector.inputs)
-    lines = [f"m{i} = mean[{i}]" for i in range(n_in)] + [f"e{i} = rscale[{i}]" for i in range(n_in)]
-    lines += [f"x{v}_{j} = F(dt * mix[{v}, {j}])" for v, row in enumerate(corrector.values) for j in row]
-    if corrector.bound or corrector.clip:
-        for i in range(layout.dim):
-            lines += [f"b{i} = limits[0, {i}]", f"l{i} = limits[1, {i}]"]
-    if corrector.limited:
-        for i in range(n_in):
-            lines += [f"g{i}_ = ranges[0, {i}]", f"j{i}_ = ranges[1, {i}]"]
+    """What is made of the arrays of one corrector before its steps: scalars, and matrices as products want them."""
+    lines = scalars(layout)
+    # Loops of scalars: assigning whole arrays takes seconds to compile.
     for i in range(_products(corrector, layout)):
-        lines.append(f"weight{i}[:, :] = layer{i}[:, :-1]")
+        lines += _copied(f"weight{i}", f"layer{i}[r, q]")
     if corrector.activations and not corrector.is_fused(layout.dim):
-        lines.append("headst[:, :] = heads.T")
+        lines += _copied("headst", "heads[q, r]")
+    if corrector.multiplies_inputs(layout.dim):
+        lines += _copied("lineart", "linear[q, r]")
     return lines
+
+
+def _copied(matrix: str, source: str) -> list[str]:
+    """Fill a matrix element by element from ``source``, an expression of its row ``r`` and column ``q``."""
+    return [
+        f"for r in range({matrix}.shape[0]):",
+        f"    for q in range({matrix}.shape[1]):",
+        f"        {matrix}[r, q] = {source}",
+    ]
 
 
 def _products(corrector: CorrectorForm, layout: Layout) -> int:
@@ -125,9 +110,9 @@ def _workspace(out: Source, corrector: CorrectorForm, layout: Layout, form: Form
     out.line("quintic5 = F(1 / 120)")
     out.line("two_hundred = F(200)")
     out.line(f"reach = F({INPUT_LIMIT[form.dtype]!r})")
-    fused, heads = corrector.is_fused(layout.dim), "heads"
+    fused, heads, linear = corrector.is_fused(layout.dim), "heads", "linear"
     if form.varying:
-        heads = "heads_each[0]"
+        heads, linear = "heads_each[0]", "linear_each[0]"
     else:
         for i in range(len(corrector.activations)):
             # (width, inputs + 1): the last column is the bias.
@@ -141,53 +126,9 @@ def _workspace(out: Source, corrector: CorrectorForm, layout: Layout, form: Form
         out.line(f"xs = np.empty({corrector.last_inputs} * L, dtype=F)")
     if corrector.activations and not fused:
         out.line(f"headst = np.empty(({heads}.shape[1], {heads}.shape[0]), dtype=F)")
+    if corrector.multiplies_inputs(layout.dim):
+        out.line(f"lineart = np.empty(({linear}.shape[1], {linear}.shape[0]), dtype=F)")
+    if corrector.uses_products(layout.dim):
         out.line(f"sums = np.empty(({corrector.outputs(layout.dim)}, L), dtype=F)")
     if corrector.monomials:
         out.line("g = np.empty(parents.size * L, dtype=F)")
-
-
-def _gather_staged(out: Source, layout: Layout) -> None:
-    dim, corrector = layout.dim, layout.form
-    out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
-    out.lines(f"S{i} = h * y[{i} * L + l]" for i in range(dim))
-    used = {(s, i) for kind, s, i in corrector.inputs if kind == "k"}
-    used |= {(s, i) for row in corrector.values for s in row for i in range(dim)}
-    # Stages that the step leaves out stay at the zeros that the array began with.
-    out.lines(f"k{s}_{i} = k[{s * dim + i} * L + l]" for s, i in sorted(used))
-
-
-def _inputs(out: Source, layout: Layout, form: Form) -> None:
-    dim, corrector = layout.dim, layout.form
-    out.lines(f"w[{layout.increment + i} * L + l] = S{i}" for i in range(dim))
-    for row, (kind, s, i) in enumerate(corrector.inputs):
-        name = f"k{s}_{i}" if kind == "k" else f"{kind}{i}"
-        if kind == "u0_":
-            name = f"w[{layout.initial + i} * L + l]"
-        out.line(f"z = ({name} - m{row}) * e{row}")
-        if corrector.limited:
-            out.line(f"z = g{row}_ if z < g{row}_ else z")
-            out.line(f"z = j{row}_ if z > j{row}_ else z")
-        # Sines of huge numbers are left to the C library: NaN has the block solved again with it.
-        guarded = not form.exact and {"sine", "fsnet"} & {*corrector.activations}
-        out.line(f"w[{layout.inputs + row} * L + l] = {'z if abs(z) <= reach else np.nan' if guarded else 'z'}")
-    for v, stages in enumerate(corrector.values):
-        for i in range(dim):
-            mixed = fma_sum([(f"x{v}_{j}", f"k{j}_{i}") for j in stages]) or "zero"
-            out.line(f"w[{layout.values + v * dim + i} * L + l] = {mixed}")
-
-
-def _apply(out: Source, corrector: CorrectorForm, layout: Layout, form: Form) -> None:
-    dim, a, v0 = layout.dim, layout.accumulators, layout.values
-    first = dim if corrector.offset else 0
-    for i in range(dim):
-        terms = []
-        for v in range(len(corrector.values)):
-            weight = first + (v if corrector.shared else v * dim + i)
-            terms.append((f"w[{a + weight} * L + l]", f"w[{v0 + v * dim + i} * L + l]"))
-        out.line(f"C{i} = {fma_sum(terms, f'w[{a + i} * L + l]' if corrector.offset else '')}")
-        if corrector.bound:
-            out.line(f"C{i} = b{i} * {form.function('tanh')}(C{i} / b{i})")
-        if corrector.clip:
-            out.line(f"C{i} = l{i} if C{i} > l{i} else C{i}")
-            out.line(f"C{i} = -l{i} if C{i} < -l{i} else C{i}")
-        out.line(f"w[{i} * L + l] = (w[{i} * L + l] + w[{layout.increment + i} * L + l]) + C{i}")

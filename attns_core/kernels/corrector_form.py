@@ -12,6 +12,9 @@ FUSED_LIMIT = 32
 Measured: equal to matrix products at 24, three times slower at 80, where weights outgrow the registers.
 """
 
+UNROLLED = 16
+"""Components, or accumulators, up to which loops over them are written out; compiling more would take too long."""
+
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,12 @@ class CorrectorForm:
 
     def uses_products(self, dim: int) -> bool:
         """Whether matrix products occur, which a BLAS library would share between its own threads."""
-        return len(self.activations) > 1 or (bool(self.activations) and not self.is_fused(dim))
+        hidden = len(self.activations) > 1 or (bool(self.activations) and not self.is_fused(dim))
+        return hidden or self.multiplies_inputs(dim)
+
+    def multiplies_inputs(self, dim: int) -> bool:
+        """Whether inputs as features are a matrix product rather than loops."""
+        return self.linear and len(self.inputs) + self.outputs(dim) > FUSED_LIMIT
 
     def is_fused(self, dim: int) -> bool:
         """Whether the last layer is fused with its activation rather than a matrix product."""

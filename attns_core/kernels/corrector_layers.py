@@ -5,7 +5,7 @@ the activation allows it; each unit's activation is used up where it is computed
 last, and last layers with many inputs or outputs, are matrix products instead.
 """
 
-from attns_core.kernels.corrector_form import CorrectorForm, Layout
+from attns_core.kernels.corrector_form import UNROLLED, CorrectorForm, Layout
 from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.form import Form
 from attns_core.kernels.source import Source
@@ -60,12 +60,26 @@ def evaluate(out: Source, corrector: CorrectorForm, layout: Layout, form: Form) 
         out.line(f"acc = w[({a} + o) * L : ({a + 1} + o) * L]")
         with out.block("for l in range(L)"):
             out.line("acc[l] = start")
-    if corrector.linear:
+    if corrector.multiplies_inputs(layout.dim):
+        _add_product(out, "lineart", _input_rows(layout), n_out, layout)
+    elif corrector.linear:
         _linear(out, n_in, n_out, layout)
     if corrector.activations:
         _layers(out, corrector, layout, form)
     elif corrector.monomials:
         _monomials(out, n_out, layout)
+
+
+def _input_rows(layout: Layout) -> str:
+    n_in = len(layout.form.inputs)
+    return f"w[{layout.inputs} * L : {layout.inputs + n_in} * L].reshape(({n_in}, L))"
+
+
+def _add_product(out: Source, matrix: str, rows: str, n_out: int, layout: Layout) -> None:
+    """Add a matrix product to the accumulators."""
+    out.line(f"np.dot({matrix}, {rows}, sums)")
+    with out.block(f"for o in range({n_out})"), out.block("for l in range(L)"):
+        out.line(f"w[({layout.accumulators} + o) * L + l] += sums[o, l]")
 
 
 def _linear(out: Source, n_in: int, n_out: int, layout: Layout) -> None:
@@ -81,8 +95,8 @@ def _linear(out: Source, n_in: int, n_out: int, layout: Layout) -> None:
 
 
 def _layers(out: Source, corrector: CorrectorForm, layout: Layout, form: Form) -> None:
-    n_in, n_out, last = len(corrector.inputs), corrector.outputs(layout.dim), len(corrector.activations) - 1
-    source = f"w[{layout.inputs} * L : {layout.inputs + n_in} * L].reshape(({n_in}, L))"
+    n_out, last = corrector.outputs(layout.dim), len(corrector.activations) - 1
+    source = _input_rows(layout)
     fused = corrector.is_fused(layout.dim)
     for i in range(last + (0 if fused else 1)):
         out.line(f"np.dot(weight{i}, {source}, g{i})")
@@ -95,10 +109,7 @@ def _layers(out: Source, corrector: CorrectorForm, layout: Layout, form: Form) -
                 out.line("z = row[l] + bias")
                 out.line(f"row[l] = {_activation(corrector.activations[i], 'z', '', form)}")
     if not fused:
-        a = layout.accumulators
-        out.line(f"np.dot(headst, g{last}, sums)")
-        with out.block(f"for o in range({n_out})"), out.block("for l in range(L)"):
-            out.line(f"w[({a} + o) * L + l] += sums[o, l]")
+        _add_product(out, "headst", f"g{last}", n_out, layout)
         return
     if last:
         # The fused loop reads its inputs from the same array as everything else.
@@ -159,7 +170,8 @@ def _activation(kind: str, z: str, prefix: str, form: Form) -> str:
 def _monomials(out: Source, n_out: int, layout: Layout) -> None:
     a = layout.accumulators
     with out.block("for r in range(parents.size)"):
-        out.lines(f"v{o} = heads[r, {o}]" for o in range(n_out))
+        if n_out <= UNROLLED:
+            out.lines(f"v{o} = heads[r, {o}]" for o in range(n_out))
         out.line("own = g[r * L : (r + 1) * L]")
         with out.block("if parents[r] < 0"), out.block("for l in range(L)"):
             out.line("own[l] = one")
@@ -168,6 +180,13 @@ def _monomials(out: Source, n_out: int, layout: Layout) -> None:
             out.line(f"variable = w[({layout.inputs} + variables[r]) * L : ({layout.inputs + 1} + variables[r]) * L]")
             with out.block("for l in range(L)"):
                 out.line("own[l] = parent[l] * variable[l]")
+        if n_out > UNROLLED:
+            with out.block(f"for o in range({n_out})"):
+                out.line("v = heads[r, o]")
+                out.line(f"acc = w[({a} + o) * L : ({a + 1} + o) * L]")
+                with out.block("for l in range(L)"):
+                    out.line("acc[l] = fma(v, own[l], acc[l])")
+            return
         with out.block("for l in range(L)"):
             out.line("f = own[l]")
             out.lines(f"w[{a + o} * L + l] = fma(v{o}, f, w[{a + o} * L + l])" for o in range(n_out))

@@ -131,6 +131,31 @@ def test_matrix_products() -> None:
     check(equation, RK4, corrector(equation, RK4, source="uS", values=STAGES[:1]), form="staged")
 
 
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        ("fused", {"source": "uK", "values": STAGES, "shared": True, "size": 1e-2}),
+        ("staged", {"source": "uK", "values": STAGES, "size": 1e-2}),
+        ("staged", {"source": "S", "values": STAGES[:1], "limit": 1e-3, "size": 1e-2}),
+        ("fused", {"activations": (), "size": 1e-2}),
+    ],
+    ids=["fused", "stages", "bounded", "linear"],
+)
+def test_many_components_are_loops_over_rows(form: str, options: dict[str, Any]) -> None:
+    equation = REGISTRY.equation("spring-chain", n=9)
+    term = corrector(equation, RK4, **options)
+    reach = np.full(term.mean.size, 2.0)
+    check(equation, RK4, replace(term, lower=-reach, upper=reach), form=form)
+
+
+def test_monomials_of_many_components() -> None:
+    equation = REGISTRY.equation("spring-chain", n=9)
+    term = corrector(equation, RK4, activations=(), size=1e-2)
+    products = np.array([e for pair in np.eye(18, dtype=int) for e in pair + np.eye(18, dtype=int)])
+    heads = 1e-4 * np.random.default_rng(2).normal(size=(1 + 18 + len(products), 18))
+    check(equation, RK4, replace(term, exponents=products, offset=heads))
+
+
 def test_single_precision() -> None:
     check(PENDULUM, RK4, corrector(PENDULUM, RK4, size=1e-2), "float32")
 

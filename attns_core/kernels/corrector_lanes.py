@@ -1,0 +1,154 @@
+"""A corrected step's lane loops before and after the corrector's layers: its inputs and values, and its term.
+
+For few components they are straight-line code with every number in a scalar. For many, loops over rows:
+the same arithmetic, compiled in a fraction of the time.
+"""
+
+from attns_core.kernels.corrector_form import UNROLLED, CorrectorForm, Layout
+from attns_core.kernels.emit import fma_sum
+from attns_core.kernels.fixed import StagedLines
+from attns_core.kernels.form import Form
+from attns_core.kernels.lanes import lane_loop
+from attns_core.kernels.source import Source
+from attns_core.kernels.step import Step
+
+INPUT_LIMIT = {"float64": 1e5, "float32": 1e3}
+"""Standardised inputs up to which sine activations are fast; beyond, nothing was trained anyway."""
+
+
+def scalars(layout: Layout) -> list[str]:
+    """Scalars that the lane loops use, from the arrays of one corrector."""
+    corrector, n_in = layout.form, len(layout.form.inputs)
+    lines = [f"x{v}_{j} = F(dt * mix[{v}, {j}])" for v, row in enumerate(corrector.values) for j in row]
+    if layout.dim > UNROLLED:
+        return lines
+    lines += [f"m{i} = mean[{i}]" for i in range(n_in)] + [f"e{i} = rscale[{i}]" for i in range(n_in)]
+    if corrector.bound or corrector.clip:
+        for i in range(layout.dim):
+            lines += [f"b{i} = limits[0, {i}]", f"l{i} = limits[1, {i}]"]
+    if corrector.limited:
+        for i in range(n_in):
+            lines += [f"g{i}_ = ranges[0, {i}]", f"j{i}_ = ranges[1, {i}]"]
+    return lines
+
+
+def prepare(out: Source, step: Step | StagedLines, layout: Layout, form: Form) -> None:
+    """The method's step, then increment, standardised inputs and values in their rows."""
+    is_rolled = layout.dim > UNROLLED
+    if isinstance(step, StagedLines):
+        step.step(out)
+        if is_rolled:
+            _rows_of_stages(out, layout)
+        else:
+            with out.block("for l in range(L)"):
+                _gather_staged(out, layout)
+                _inputs(out, layout, form)
+    else:
+        out.lines(step.time)
+        with lane_loop(out):
+            out.lines(f"u{i} = w[{i} * L + l]" for i in range(layout.dim))
+            out.lines(step.lane)
+            names = {(s, i): name for s, row in step.stages.items() for i, name in enumerate(row)}
+            out.lines(f"k{s}_{i} = {names.get((s, i), 'zero')}" for s, i in _used_stages(layout))
+            _inputs(out, layout, form)
+    if is_rolled:
+        corrector = layout.form
+        with out.block(f"for r in range({len(corrector.inputs)})"):
+            out.lines(["m = mean[r]", "e = rscale[r]"])
+            if corrector.limited:
+                out.lines(["least = ranges[0, r]", "most = ranges[1, r]"])
+            out.line(f"row = w[({layout.inputs} + r) * L : ({layout.inputs + 1} + r) * L]")
+            with out.block("for l in range(L)"):
+                out.line("z = (row[l] - m) * e")
+                if corrector.limited:
+                    out.lines(["z = least if z < least else z", "z = most if z > most else z"])
+                out.line(f"row[l] = {_guarded(corrector, form)}")
+
+
+def _rows_of_stages(out: Source, layout: Layout) -> None:
+    """Increment, raw inputs and values of a staged step, whose stages lie in an array."""
+    dim, corrector = layout.dim, layout.form
+    with out.block(f"for x in range({dim} * L)"):
+        out.line(f"w[{layout.increment} * L + x] = h * y[x]")
+    sources = {"u": "w[{x}]", "S": f"w[{layout.increment} * L + {{x}}]", "u0_": f"w[{layout.initial} * L + {{x}}]"}
+    # Inputs come in whole blocks of the state's components.
+    for row in range(0, len(corrector.inputs), dim):
+        kind, s, _ = corrector.inputs[row]
+        source = sources.get(kind, f"k[{s * dim} * L + {{x}}]").format(x="x")
+        with out.block(f"for x in range({dim} * L)"):
+            out.line(f"w[{layout.inputs + row} * L + x] = {source}")
+    for v, stages in enumerate(corrector.values):
+        mixed = fma_sum([(f"x{v}_{j}", f"k[{j * dim} * L + x]") for j in stages]) or "zero"
+        with out.block(f"for x in range({dim} * L)"):
+            out.line(f"w[{layout.values + v * dim} * L + x] = {mixed}")
+
+
+def _used_stages(layout: Layout) -> list[tuple[int, int]]:
+    corrector = layout.form
+    used = {(s, i) for kind, s, i in corrector.inputs if kind == "k"}
+    return sorted(used | {(s, i) for row in corrector.values for s in row for i in range(layout.dim)})
+
+
+def _gather_staged(out: Source, layout: Layout) -> None:
+    dim = layout.dim
+    out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
+    out.lines(f"S{i} = h * y[{i} * L + l]" for i in range(dim))
+    # Stages that the step leaves out stay at the zeros that the array began with.
+    out.lines(f"k{s}_{i} = k[{s * dim + i} * L + l]" for s, i in _used_stages(layout))
+
+
+def _guarded(corrector: CorrectorForm, form: Form) -> str:
+    """A standardised input; sines of huge numbers are left to the C library: NaN has the block solved again with it."""
+    guarded = not form.exact and {"sine", "fsnet"} & {*corrector.activations}
+    return "z if abs(z) <= reach else np.nan" if guarded else "z"
+
+
+def _inputs(out: Source, layout: Layout, form: Form) -> None:
+    """Increment, inputs (raw where rows are standardised afterwards) and values from the step's names."""
+    dim, corrector = layout.dim, layout.form
+    out.lines(f"w[{layout.increment + i} * L + l] = S{i}" for i in range(dim))
+    for row, (kind, s, i) in enumerate(corrector.inputs):
+        name = f"k{s}_{i}" if kind == "k" else f"{kind}{i}"
+        if kind == "u0_":
+            name = f"w[{layout.initial + i} * L + l]"
+        if dim > UNROLLED:
+            out.line(f"w[{layout.inputs + row} * L + l] = {name}")
+            continue
+        out.line(f"z = ({name} - m{row}) * e{row}")
+        if corrector.limited:
+            out.line(f"z = g{row}_ if z < g{row}_ else z")
+            out.line(f"z = j{row}_ if z > j{row}_ else z")
+        out.line(f"w[{layout.inputs + row} * L + l] = {_guarded(corrector, form)}")
+    for v, stages in enumerate(corrector.values):
+        for i in range(dim):
+            mixed = fma_sum([(f"x{v}_{j}", f"k{j}_{i}") for j in stages]) or "zero"
+            out.line(f"w[{layout.values + v * dim + i} * L + l] = {mixed}")
+
+
+def add_term(out: Source, layout: Layout, form: Form) -> None:
+    """The new state ``(u + S) + C`` from the accumulators."""
+    if layout.dim > UNROLLED:
+        with out.block(f"for o in range({layout.dim})"):
+            if layout.form.bound or layout.form.clip:
+                out.lines(["bound = limits[0, o]", "clip = limits[1, o]"])
+            with out.block("for l in range(L)"):
+                _component(out, layout, form, " + o", "bound", "clip")
+        return
+    with out.block("for l in range(L)"):
+        for i in range(layout.dim):
+            _component(out, layout, form, f" + {i}", f"b{i}", f"l{i}")
+
+
+def _component(out: Source, layout: Layout, form: Form, i: str, bound: str, clip: str) -> None:
+    corrector, dim, a = layout.form, layout.dim, layout.accumulators
+    first, terms = a + (dim if corrector.offset else 0), []
+    for v in range(len(corrector.values)):
+        weight = f"{first + v}" if corrector.shared else f"({first + v * dim}{i})"
+        terms.append((f"w[{weight} * L + l]", f"w[({layout.values + v * dim}{i}) * L + l]"))
+    out.line(f"C = {fma_sum(terms, f'w[({a}{i}) * L + l]' if corrector.offset else '')}")
+    if corrector.bound:
+        out.line(f"C = {bound} * {form.function('tanh')}(C / {bound})")
+    if corrector.clip:
+        out.line(f"C = {clip} if C > {clip} else C")
+        out.line(f"C = -{clip} if C < -{clip} else C")
+    out.line(f"w[(0{i}) * L + l] = (w[(0{i}) * L + l] + w[({layout.increment}{i}) * L + l]) + C")
