@@ -198,7 +198,8 @@ class Regime(_Strict):
     target : float, optional
         The ratio of times aimed at; absent for controls, where none is expected.
     bars : table
-        Further methods by name, each with a target of its own against it alone.
+        Further solvers by name, each with a target of its own against it alone; a baseline that learned, such
+        as a fitted force, counts as a bar and on neither side else.
     break_even : float, optional
         Largest number of trajectories aimed at.
     """

@@ -106,6 +106,19 @@ def test_bars_compare_with_one_method_and_polynomials_stand_apart() -> None:
     assert np.isfinite(only["polynomial_ratio"])
 
 
+def test_a_baseline_that_learned_is_a_bar_and_nothing_else() -> None:
+    fitted = synthetic.SyntheticSolver("fitted", 4, 1e-3, 4e-6, train_seconds=0.1, data_seconds=1)
+    wanted = TARGET.model_copy(update={"bars": {"fitted": 3.0}})
+    table = rows(FAST, fitted)
+    table.loc[table["solver"] == "fitted", "train_trajectories"] = 20
+    points = WorkPrecisionSet.from_table(prepare(table))
+    found = regimes(points, (wanted,), ("poly", "linear"), ("fitted",))
+    assert found["learned"].tolist() == ["rk4+attns"] * 2
+    assert found["classical"].tolist() == ["dop853", "fitted"]
+    # At equal error constants the ratio of times is that of a step's cost, at the level that the bar is read at.
+    assert found["ratio"].iloc[1] == pytest.approx(4 / 5 * (0.1 / (1e-6 / 1e-3) ** (1 / 4)), rel=1e-6)
+
+
 def test_a_report_has_the_map_the_table_and_a_sentence_per_regime(tmp_path: Path) -> None:
     study = Study(prepare(rows(FAST, spread=0.05)), "regimes", None, (TARGET,))
     made = document(study, RunFacts(name="run"))

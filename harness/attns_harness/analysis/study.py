@@ -149,7 +149,8 @@ class Study:
         if registry is None:
             return regimes(self.points, wanted)
         simple = [n for n in registry.names("corrector") if registry.corrector(n).features == "polynomial"]
-        return regimes(self.points, wanted, simple)
+        baselines = [n for n in registry.names("solver") if {"learned", "baseline"} <= registry.get("solver", n).tags]
+        return regimes(self.points, wanted, simple, baselines)
 
     @cached_property
     def inputs(self) -> Frame:

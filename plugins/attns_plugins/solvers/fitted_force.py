@@ -1,12 +1,10 @@
 """A polynomial in place of an expensive force: the trivial learned rival of corrected steps.
 
 The accelerations of a separable system ``q' = v, v' = f(q)`` are fitted by least squares on positions
-along a few exact trajectories, and SRKN11 integrates the polynomials. The fit is part of ``prepare`` and
-reported as ``fit_seconds``.
+along training trajectories, and SRKN11 integrates the polynomials.
 """
 
 import itertools
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
@@ -17,22 +15,28 @@ from attns_core import OneStepSolver, Problem, black_box
 from attns_core.backend import PreparedSolve
 from attns_core.control import FixedStep, StepControl
 from attns_core.equation import Equation
+from attns_core.errors import AttnsError
 from attns_core.tracing import trace
 from attns_core.types import Array
 from attns_plugins.methods.srkn11 import SRKN11
-
-_PILOTS = 20
-"""Trajectories along which positions are collected; their initial states are the problem's first."""
 
 _MOST_POSITIONS = 20000
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FittedForce:
-    """SRKN11 with polynomials of a total degree in place of the accelerations."""
+    """SRKN11 with polynomials of a total degree in place of the accelerations.
+
+    Parameters
+    ----------
+    degree : int
+    coefficients : array, shape (n_terms, d), optional
+        Per acceleration, in the order of :func:`exponents`; None before training.
+    """
 
     degree: int
+    coefficients: Array | None = None
 
     def supports(self, problem: Problem, control: StepControl) -> str | None:
         from attns_core.splittings import why_not_split
@@ -48,39 +52,44 @@ class FittedForce:
             return f"polynomials of degree {self.degree} in {len(halves[0])} positions have too many terms"
         return None
 
+    def train(self, problem: Problem, control: StepControl, *, seed: int) -> "FittedForce":
+        """Fitted along the problem's trajectories, wherever they are at multiples of the step."""
+        assert isinstance(control, FixedStep)
+        return replace(self, coefficients=fit(problem.equation, _positions(problem, control), self.degree))
+
     def prepare(self, problem: Problem, control: StepControl) -> PreparedSolve:
         from attns_core.backends.numba_cpu import NumbaBackend
 
-        assert isinstance(control, FixedStep)
-        start = time.perf_counter()
-        equation = fitted(problem.equation, self._positions(problem, control), self.degree)
-        seconds = time.perf_counter() - start
-        solver = OneStepSolver(method=SRKN11, backend=NumbaBackend())
-        run = solver.prepare(replace(problem, equation=equation), control)
-
-        def solve() -> Any:
-            solution = run()
-            return replace(solution, extra={**solution.extra, "fit_seconds": seconds})
-
-        return solve
-
-    def _positions(self, problem: Problem, control: FixedStep) -> Array:
-        """Positions (d, n) at the steps of exact trajectories, whatever the saving times."""
-        from attns_core.backends.numba_cpu import NumbaBackend
-
-        halves = trace(problem.equation).halves
-        assert halves is not None
-        steps = max(1, round((problem.t_end - problem.t0) / control.dt))
-        times = problem.t0 + control.dt * np.arange(steps + 1)
-        pilots = Problem(equation=problem.equation, u0=problem.u0[:, :_PILOTS], t_save=times)
-        found = OneStepSolver(method=SRKN11, backend=NumbaBackend()).prepare(pilots, control)().u
-        positions = found[:, list(halves[0])].transpose(1, 0, 2).reshape(len(halves[0]), -1)
-        positions = positions[:, np.isfinite(positions).all(axis=0)]
-        return positions[:, :: max(1, positions.shape[1] // _MOST_POSITIONS)]
+        if self.coefficients is None:
+            raise AttnsError(f"the force of {problem.equation.name} was not fitted: train the solver first")
+        equation = with_force(problem.equation, self.coefficients, self.degree)
+        return OneStepSolver(method=SRKN11, backend=NumbaBackend()).prepare(
+            replace(problem, equation=equation), control
+        )
 
 
-def fitted(equation: Equation, positions: Array, degree: int) -> Equation:
-    """The equation with accelerations replaced by polynomials of ``degree``, fitted at ``positions`` (d, n)."""
+def _positions(problem: Problem, control: FixedStep) -> Array:
+    """Positions (d, n) at the steps of the problem's trajectories, whatever the saving times."""
+    from attns_core.backends.numba_cpu import NumbaBackend
+
+    halves = trace(problem.equation).halves
+    assert halves is not None
+    steps = max(1, round((problem.t_end - problem.t0) / control.dt))
+    times = problem.t0 + control.dt * np.arange(steps + 1)
+    pilots = Problem(equation=problem.equation, u0=problem.u0, t_save=times)
+    found = OneStepSolver(method=SRKN11, backend=NumbaBackend()).prepare(pilots, control)().u
+    positions = found[:, list(halves[0])].transpose(1, 0, 2).reshape(len(halves[0]), -1)
+    positions = positions[:, np.isfinite(positions).all(axis=0)]
+    return positions[:, :: max(1, positions.shape[1] // _MOST_POSITIONS)]
+
+
+def exponents(d: int, degree: int) -> list[tuple[int, ...]]:
+    """Of the monomials in ``d`` positions up to a total degree."""
+    return [powers for powers in itertools.product(range(degree + 1), repeat=d) if sum(powers) <= degree]
+
+
+def fit(equation: Equation, positions: Array, degree: int) -> Array:
+    """Coefficients (n_terms, d) of polynomials for the accelerations at ``positions`` (d, n), by least squares."""
     halves = trace(equation).halves
     assert halves is not None
     where, moved = list(halves[0]), list(halves[1])
@@ -88,16 +97,24 @@ def fitted(equation: Equation, positions: Array, degree: int) -> Equation:
     state[where] = positions
     force = equation.evaluate(equation.t0, state)[moved]
     size = float(np.abs(positions).max()) or 1.0
-    terms = [powers for powers in itertools.product(range(degree + 1), repeat=len(where)) if sum(powers) <= degree]
+    terms = exponents(len(where), degree)
     design = np.stack([np.prod((positions / size) ** np.array(e)[:, None], axis=0) for e in terms], axis=1)
     solved = np.linalg.lstsq(design, force.T, rcond=1e-13)[0]
-    coefficients = {e: row / size ** sum(e) for e, row in zip(terms, solved, strict=True)}
+    return solved / size ** np.sum(terms, axis=1)[:, None]
+
+
+def with_force(equation: Equation, coefficients: Array, degree: int) -> Equation:
+    """The equation with polynomials in place of its accelerations."""
+    halves = trace(equation).halves
+    assert halves is not None
+    where, moved = list(halves[0]), list(halves[1])
+    terms = exponents(len(where), degree)
 
     def rhs(t: Any, u: Any, p: Any, m: Any) -> Sequence[Any]:
         original = list(equation.rhs(t, u, p, m))
         q = [u[i] for i in where]
         for component, i in enumerate(moved):
-            table = {e: float(row[component]) for e, row in coefficients.items()}
+            table = {e: float(row[component]) for e, row in zip(terms, coefficients, strict=True)}
             original[i] = _horner(table, q, len(q) - 1)
         return original
 
