@@ -62,7 +62,7 @@ def corrector_tables(corrector: Correction, dim: int, method: AbstractMethod, fo
         upper=corrector.upper,
         dim=dim,
         dtype=form.dtype,
-        half_turns=compiled.is_on_vectors(dim, form) and compiled.activations[-1] == "sine",
+        half_turns=compiled.is_on_vectors(form) and compiled.activations[-1] == "sine",
     )
 
 

@@ -137,9 +137,13 @@ class NumbaBackend(AbstractBackend):
                 dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact, vector_bits=bits, varying=varying
             )
 
-        if term is not None and problem.n > 4 * lanes and not term.is_on_vectors(dim, form(False)):
-            # Weights are fetched once per pass over a block: longer blocks fetch them less often.
-            lanes *= 4
+        if term is not None and problem.n > 4 * lanes:
+            if not term.is_on_vectors(form(False)):
+                # Weights are fetched once per pass over a block: longer blocks fetch them less often.
+                lanes *= 4
+            elif not term.is_narrow(dim):
+                # Whole tiles; with more of them the block outgrows the nearest cache.
+                lanes += lanes // 2
 
         def generate(exact: bool) -> Generated:
             return _fixed_kernel(problem, method, corrector if corrected else None, graph, form(exact), whole)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import final
 
 from attns_core.kernels.form import Form
-from attns_core.kernels.unit_layer import ACTIVATIONS as VECTOR_ACTIVATIONS
+from attns_core.kernels.vector_arithmetic import ACTIVATIONS
 
-FUSED_LIMIT = 32
-"""Inputs plus outputs of the last layer up to which it is fused with its activation.
+NARROW = 28
+"""Inputs plus outputs of the last layer up to which a unit at a time is computed.
 
-Measured: equal to matrix products at 24, three times slower at 80, where weights outgrow the registers.
+Measured: from 32 on tiles (activations of arithmetic alone) are faster, and matrix products from 24 on equal.
 """
 
 UNROLLED = 16
@@ -69,16 +69,24 @@ class CorrectorForm:
 
     def multiplies_inputs(self, dim: int) -> bool:
         """Whether inputs as features are a matrix product rather than loops."""
-        return self.linear and len(self.inputs) + self.outputs(dim) > FUSED_LIMIT
+        return self.linear and not self.is_arithmetic and len(self.inputs) + self.outputs(dim) > NARROW
+
+    def is_narrow(self, dim: int) -> bool:
+        """Whether the weights of a unit of the last layer fit the registers."""
+        return self.last_inputs + self.outputs(dim) <= NARROW
+
+    @property
+    def is_arithmetic(self) -> bool:
+        """Whether the last layer's activation can be computed on explicit vectors."""
+        return bool(self.activations) and self.activations[-1] in ACTIVATIONS
 
     def is_fused(self, dim: int) -> bool:
-        """Whether the last layer is fused with its activation rather than a matrix product."""
-        return self.last_inputs + self.outputs(dim) <= FUSED_LIMIT
+        """Whether the last layer is fused with its activation rather than two matrix products."""
+        return self.is_narrow(dim) or self.is_arithmetic
 
-    def is_on_vectors(self, dim: int, form: Form) -> bool:
-        """Whether the last layer is one function on vectors (:mod:`attns_core.kernels.unit_layer`)."""
-        arithmetic = bool(self.activations) and self.activations[-1] in VECTOR_ACTIVATIONS
-        return arithmetic and self.is_fused(dim) and not form.exact
+    def is_on_vectors(self, form: Form) -> bool:
+        """Whether the last layer is one function on vectors (``unit_layer``, ``wide_layer``)."""
+        return self.is_arithmetic and not form.exact
 
 
 @final

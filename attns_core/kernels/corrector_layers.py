@@ -2,7 +2,7 @@
 
 Hidden units are the outer loop and lanes the inner one, or both are one function on vectors where
 the activation allows it; each unit's activation is used up where it is computed. Layers before the
-last, and last layers with many inputs or outputs, are matrix products instead.
+last, and last layers with many inputs or outputs and other activations, are matrix products instead.
 """
 
 from attns_core.kernels.corrector_form import UNROLLED, CorrectorForm, Layout
@@ -27,7 +27,7 @@ def functions(out: Source, corrector: CorrectorForm, layout: Layout, form: Form)
     """What the layers call, defined before the kernel."""
     if "fsnet" in corrector.activations:
         _bump(out, form)
-    if corrector.is_on_vectors(layout.dim, form):
+    if corrector.is_on_vectors(form):
         given = {
             "n_in": corrector.last_inputs,
             "n_out": corrector.outputs(layout.dim),
@@ -37,7 +37,8 @@ def functions(out: Source, corrector: CorrectorForm, layout: Layout, form: Form)
             "lanes": form.lanes,
             "vector_bits": explicit_bits(form.vector_bits),
         }
-        out.line(f"hidden = unit_layer({', '.join(f'{name}={value!r}' for name, value in given.items())})")
+        kind = "unit_layer" if corrector.is_narrow(layout.dim) else "wide_layer"
+        out.line(f"hidden = {kind}({', '.join(f'{name}={value!r}' for name, value in given.items())})")
         out.lines(["", ""])
 
 
@@ -52,7 +53,7 @@ def _bump(out: Source, form: Form) -> None:
 def evaluate(out: Source, corrector: CorrectorForm, layout: Layout, form: Form) -> None:
     """Everything up to the accumulators."""
     n_out, n_in, a = corrector.outputs(layout.dim), len(corrector.inputs), layout.accumulators
-    if corrector.is_on_vectors(layout.dim, form):
+    if corrector.is_on_vectors(form):
         _layers(out, corrector, layout, form)
         return
     with out.block(f"for o in range({n_out})"):
@@ -116,7 +117,7 @@ def _layers(out: Source, corrector: CorrectorForm, layout: Layout, form: Form) -
         with out.block(f"for r in range({corrector.last_inputs})"), out.block("for l in range(L)"):
             out.line(f"xs[r * L + l] = g{last - 1}[r, l]")
     array, offset = ("xs", 0) if last else ("w", layout.inputs)
-    if corrector.is_on_vectors(layout.dim, form):
+    if corrector.is_on_vectors(form):
         rows = f"w, {layout.inputs}, {layout.accumulators}, {array}, {offset}"
         out.line(f"hidden({rows}, constant, linear, layer{last}, heads, shape{last})")
     else:

@@ -125,10 +125,12 @@ def test_staged_steps() -> None:
     check(PENDULUM, RK4, corrector(PENDULUM, RK4, source="uK", values=STAGES), form="staged")
 
 
-def test_matrix_products() -> None:
-    # 80 inputs and 40 outputs of the last layer are beyond what is fused.
+@pytest.mark.parametrize("activation", ["sine", "tanh"])
+def test_tiles_and_matrix_products(activation: str) -> None:
+    # 80 inputs and 40 outputs of the last layer are more than registers hold.
     equation = REGISTRY.equation("spring-chain")
-    check(equation, RK4, corrector(equation, RK4, source="uS", values=STAGES[:1]), form="staged")
+    term = corrector(equation, RK4, source="uS", values=STAGES[:1], activations=(activation,))
+    check(equation, RK4, term, form="staged")
 
 
 @pytest.mark.parametrize(

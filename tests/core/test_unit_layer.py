@@ -1,4 +1,4 @@
-"""The fused hidden layer on vectors against its formula."""
+"""The hidden layers on vectors against their formula."""
 
 from typing import Any
 
@@ -9,24 +9,28 @@ from numba import njit
 
 from attns_core.corrector import Layer, activate
 from attns_core.kernels.unit_layer import UNITS, unit_layer
+from attns_core.kernels.wide_layer import GROUP, wide_layer
 
 LANES = 32
+SHAPE = [[1.1915], [1.5957], [0.5], [0.0218], [2.383], [0.0], [1.0]]
 
 
-def evaluate(x: Any, weights: Any, heads: Any, constant: Any, linear: Any, *, bits: int, activation: str) -> Any:
-    """``constant + linear.T @ x + heads.T @ activation(weights @ (x, 1))`` for ``x`` of shape (n_in, LANES)."""
-    n_in, n_out = len(x), heads.shape[1]
-    hidden = unit_layer(
-        n_in=n_in, n_out=n_out, n_linear=n_in, activation=activation, dtype=x.dtype.name, lanes=LANES, vector_bits=bits
+def evaluate(
+    x: Any, weights: Any, heads: Any, constant: Any, linear: Any, *, bits: int, activation: str, layer: Any = unit_layer
+) -> Any:
+    """``constant + linear.T @ x + heads.T @ activation(weights @ (x, 1))`` for ``x`` of shape (n_in, lanes)."""
+    (n_in, lanes), n_out = x.shape, heads.shape[1]
+    hidden = layer(
+        n_in=n_in, n_out=n_out, n_linear=n_in, activation=activation, dtype=x.dtype.name, lanes=lanes, vector_bits=bits
     )
 
     @njit
     def go(w, weights, heads, constant, linear, shape):
         hidden(w, 0, n_in, w, 0, constant, linear, weights, heads, shape)
 
-    w = np.concatenate([x.ravel(), np.zeros(n_out * LANES, x.dtype)])
-    go(w, weights, heads, constant, linear, np.zeros((1, 1), x.dtype))
-    return w[n_in * LANES :].reshape(n_out, LANES)
+    w = np.concatenate([x.ravel(), np.zeros(n_out * lanes, x.dtype)])
+    go(w, weights, heads, constant, linear, np.array(SHAPE, x.dtype))
+    return w[n_in * lanes :].reshape(n_out, lanes)
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [("float64", 3e-16), ("float32", 2e-7)])
@@ -63,3 +67,29 @@ def test_units_of_arithmetic_alone(activation: Any, dtype: str) -> None:
     layer = Layer(weight=np.ones((1, 1)), bias=np.zeros(1), activation=activation, shape=np.empty(0))
     limit = 1e-5 if dtype == "float32" else 1e-14
     np.testing.assert_allclose(got, activate(x.astype(float), layer), rtol=limit, atol=limit)
+
+
+@pytest.mark.parametrize(("dtype", "limit"), [("float64", 1e-13), ("float32", 2e-5)])
+@pytest.mark.parametrize("activation", ["rational", "relu"])
+def test_tiles_of_any_shape(activation: Any, dtype: str, limit: float) -> None:
+    # Units, sums and lanes that leave tiles and groups incomplete.
+    rng = np.random.default_rng(0)
+    n_in, n_out, width = 17, 13, GROUP + 3 * UNITS
+    for lanes, bits in ((48, 512), (32, 256), (8, 512), (7, 128)):
+        x, weights, heads, constant, linear = (
+            rng.normal(size=shape).astype(dtype)
+            for shape in ((n_in, lanes), (width, n_in + 1), (width, n_out), n_out, (n_in, n_out))
+        )
+        got = evaluate(x, weights, heads, constant, linear, bits=bits, activation=activation, layer=wide_layer)
+        hidden = Layer(weight=weights[:, :-1], bias=weights[:, -1], activation=activation, shape=np.array(SHAPE)[:, 0])
+        units = activate(weights[:, :-1].astype(float) @ x + weights[:, -1:], hidden)
+        expected = constant[:, None] + linear.T @ x.astype(float) + heads.T @ units
+        assert np.abs(got - expected).max() <= limit * np.abs(expected).max()
+
+
+def test_tiles_do_not_depend_on_the_block() -> None:
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=shape) for shape in ((20, 48), (200, 21), (200, 20), 20, (20, 20))]
+    whole = evaluate(*given, bits=512, activation="rational", layer=wide_layer)
+    part = evaluate(given[0][:, :8].copy(), *given[1:], bits=256, activation="rational", layer=wide_layer)
+    assert np.array_equal(whole[:, :8], part)
