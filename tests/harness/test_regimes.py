@@ -17,6 +17,7 @@ from attns_harness.matrix import Regime, parse_matrix
 from attns_harness.reports.content import document
 from attns_harness.reports.facts import RunFacts
 from attns_harness.reports.regime_map import map_figure, write_regime_map
+from attns_harness.reports.regime_sections import sentence
 
 from attns_core.errors import AttnsError
 from attns_core.registry import build_registry
@@ -50,6 +51,13 @@ def test_the_ratio_is_that_of_the_errors_constants() -> None:
     assert row["evaluation_ns"] == pytest.approx(1000)
     assert row["evaluations_per_step"] == pytest.approx(12 / dt * 0.1)
     assert row["break_even"] == pytest.approx(4.0 / (12e-6 / dt - 5e-6 / 0.1))
+
+
+def test_a_slower_learned_solver_never_breaks_even() -> None:
+    slow = synthetic.SyntheticSolver("rk4+attns", 4, 1e-3, 5e-4, "attns", train_seconds=3.0, data_seconds=1.0, stages=4)
+    row = compared(rows(slow)).iloc[0].to_dict()
+    assert row["verdict"] == "loss"
+    assert ", never breaks even, target 2: no." in sentence(row)
 
 
 def test_one_seed_above_the_level_is_not_delivered() -> None:

@@ -33,9 +33,11 @@ def sentence(row: dict[str, object]) -> str:
     low, high = row["low"], row["high"]
     spread = "" if low is None or np.isnan(float(str(low))) else f" [{low:.2g}, {high:.2g}]"
     aim = "" if row["met"] == "" else f", target {row['target']:g}: {'met' if row['met'] == 'yes' else row['met']}"
+    even = float(str(row["break_even"]))
+    pays = f"break-even {even:.1e} trajectories" if np.isfinite(even) else "never breaks even"
     return (
         f"{where}: {row['verdict']}, {row['ratio']:.2g}{spread} times {_bar(row)} "
-        f"({row['ratio_p99']:.2g} at equal 99th percentile), break-even {row['break_even']:.1e} trajectories{aim}."
+        f"({row['ratio_p99']:.2g} at equal 99th percentile), {pays}{aim}."
     )
 
 
