@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from attns_core.corrector import ACTIVATIONS, Layer, activate
+from attns_core.correction import activate
+from attns_core.corrector import ACTIVATIONS, Layer
 from attns_core.diagnostics import slope
 from attns_core.fitting.skeleton import start_shape
 

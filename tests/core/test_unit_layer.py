@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from attns_core.corrector import Layer, activate
+from attns_core.correction import activate
+from attns_core.corrector import Layer
 from attns_core.kernels.unit_layer import UNITS, unit_layer
 from attns_core.kernels.wide_layer import GROUP, wide_layer
 
