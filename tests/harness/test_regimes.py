@@ -178,6 +178,13 @@ def test_stiff_equations_have_strong_baselines_of_their_own() -> None:
     assert explicit.rows == ("robertson", "spring-chain")
 
 
+def test_an_equations_own_solver_is_a_strong_baseline() -> None:
+    events = synthetic.SyntheticSolver("stick-slip-events", 4, 1.0, 9e-6)
+    table = synthetic.table((events, FAST), equations=("stick-slip-coulomb",))
+    assert fairness(prepare(table), build_registry())[0].passed
+    assert not fairness(prepare(table[table["solver"] != "stick-slip-events"]), build_registry())[0].passed
+
+
 def test_errors_below_the_smallest_claimed_one_claim_nothing() -> None:
     table = rows(FAST).assign(reference_uncertainty=1e-8)
     names = [c.name for c in fairness(prepare(table))]
