@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from attns_harness.analysis.claims import claims, paired_ratios
+from attns_harness.analysis.claims import against_other_correctors, claims, paired_ratios
 from attns_harness.reports.claims import write_claims
 
 SEEDS = range(5)
@@ -112,3 +112,15 @@ def test_only_rows_that_differ_in_the_corrector_alone_are_paired() -> None:
     assert evidence.loc[0, "seeds"] == 2 * len(SEEDS)
     assert evidence.loc[0, "low"] > 0.5
     assert evidence.loc[0, "high"] < 2
+
+
+def test_other_correctors_are_counted_beside_the_claims() -> None:
+    table = study(1e-3, 1e-2)
+    other = pd.DataFrame([row("poly", s, 1e-5) for s in SEEDS] + [row("attns-m", s, 0.5) for s in SEEDS])
+    found = against_other_correctors(pd.concat([table, other], ignore_index=True))
+    assert found.verdict == (
+        "AttNS's error over attns-m's: lower in 1, higher in 0, undecided in 0 of 1; "
+        "over poly's: lower in 0, higher in 1, undecided in 0 of 1."
+    )
+    assert set(found.evidence["other"]) == {"attns-m", "poly"}
+    assert against_other_correctors(table).verdict.startswith("Not tested by this run")

@@ -66,6 +66,23 @@ def claims(table: Frame) -> list[Claim]:
     return [_improves(at_step), _less_data(at_step), _explosions(at_step), _noise(at_step), _convergence(rows)]
 
 
+def against_other_correctors(table: Frame) -> Claim:
+    """AttNS's error over that of every other corrector of the run, where the paper claims nothing."""
+    question = "How AttNS compares with the other correctors of the run."
+    rows = table[table[ERROR].notna()].copy()
+    rows["noise"] = rows["noise"].fillna(0.0)
+    clean = rows[(rows["dt"] == rows.groupby("equation")["dt"].transform("max")) & (rows["noise"] == 0)]
+    own, found, said = _learned(_plain(clean), "attns"), [], []
+    for name in sorted(set(clean["corrector"].dropna()) - {"attns", "neurvec", "none"}):
+        evidence = paired_ratios(own, clean[clean["corrector"] == name], ["equation", "method", "train_trajectories"])
+        if len(evidence):
+            found.append(evidence.assign(other=name))
+            said.append(f"{name}'s: {_count(evidence)}")
+    if not found:
+        return _nothing(question, "no other corrector beside AttNS")
+    return Claim(question, f"AttNS's error over {'; over '.join(said)}.", pd.concat(found, ignore_index=True))
+
+
 def paired_ratios(one: Frame, other: Frame, by: list[str]) -> Frame:
     """Geometric mean over seeds of ``one``'s error over ``other``'s, per group of ``by``.
 

@@ -1,10 +1,10 @@
-"""The report format ``claims``: verdicts on the paper's claims, with the rows behind them."""
+"""The report format ``claims``: verdicts on the paper's claims and on other correctors, with the rows behind them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attns_harness.analysis.claims import claims
+from attns_harness.analysis.claims import against_other_correctors, claims
 from attns_harness.reports.markdown import escape
 
 
@@ -12,7 +12,7 @@ def write_claims(table: Any, folder: Path, title: str) -> Sequence[Path]:
     """Write ``claims.md`` and one CSV of evidence per claim into ``folder``."""
     lines = [f"# {escape(title)}: the claims of the AttNS paper", ""]
     files: list[Path] = []
-    for number, claim in enumerate(claims(table), start=1):
+    for number, claim in enumerate([*claims(table), against_other_correctors(table)], start=1):
         lines += [f"{number}. **{claim.claim}** {escape(claim.verdict)}", ""]
         if not claim.evidence.empty:
             path = folder / f"claim-{number}.csv"
