@@ -98,7 +98,7 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
             "from numba import njit",
             "",
             f"from attns_core.kernels.elementary import {', '.join(names)}",
-            *(["from attns_core.kernels.vectors import prefer_vector_bits"] if form.vector_bits else []),
+            f"from attns_core.kernels.vectors import align_stack{', prefer_vector_bits' if form.vector_bits else ''}",
             "",
             f"F = np.{form.dtype}",
             f"L = {form.lanes}",
@@ -116,6 +116,7 @@ def entry(out: Source, form: Form, arguments: str) -> Iterator[None]:
     flags = '{"contract", "reassoc", "arcp", "nsz", "afn"}' if form.fastmath else "False"
     out.line(f'@njit(error_model="numpy", nogil=True, fastmath={flags})')
     with out.block(f"def {ENTRY}({arguments})"):
+        out.line("align_stack()")
         if form.vector_bits:
             out.line(f"prefer_vector_bits({form.vector_bits})")
         top = out.mark()

@@ -1,4 +1,4 @@
-"""How wide the vectors of a kernel are.
+"""How wide the vectors of a kernel are, and where they stand on the stack.
 
 The compiler avoids the widest vectors of some processors, because the first of them lowered their
 clock for it. Where that is past (processors with AVX512-FP16, that is Sapphire Rapids and later), kernels
@@ -32,6 +32,20 @@ def prefer_vector_bits(context: Any, bits: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(bits), generate
+
+
+@_intrinsic
+def align_stack(context: Any) -> Any:
+    """Align the stack of the function that this is called from to the widest vectors.
+
+    Without, values that outgrow the registers lie across two lines of the cache: kernels take 5 to 20 % longer.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        set.add(builder.function.attributes, "alignstack(64)")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 @lru_cache
