@@ -9,16 +9,14 @@ from attns_core import AttnsError
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.ranking import costs_at_errors
 from attns_harness.analysis.study import Study
-from attns_harness.analysis.table import prepare
 from attns_harness.reports.content import bibliography
-from attns_harness.reports.facts import RunFacts, read_facts
+from attns_harness.reports.facts import RunFacts
 from attns_harness.reports.feed import write_feed
 from attns_harness.reports.page import Link, Page, PageTable, render_page, row
 from attns_harness.reports.summary import states
-from attns_harness.reports.terms import terms_of
 from attns_harness.reports.text import file_name
 from attns_harness.reports.verdicts import verdicts
-from attns_harness.reports.write import write_report
+from attns_harness.reports.write import read_run, write_formats
 from attns_harness.tables import read_results
 
 ROWS = [
@@ -67,7 +65,7 @@ def publish(
     written: list[Path] = []
     for run, folder in zip(runs, run_dirs, strict=True):
         target = site / "runs" / run.slug
-        written += write_report(folder, target, formats, registry=registry)
+        written += write_formats(run.study, run.facts, read_results(folder), target, formats, registry)
         written.append(_write(target / "rows.html", _rows_page(run)))
     everything = pd.concat([r.study.table.assign(run=r.slug) for r in runs], ignore_index=True)
     for kind, folder, page in (("equation", "equations", _equation_page), ("solver", "solvers", _solver_page)):
@@ -83,8 +81,7 @@ def publish(
 
 
 def _read(run_dir: Path, registry: Any) -> PublishedRun:
-    facts = read_facts(run_dir)
-    study = Study(prepare(read_results(run_dir), registry), facts.name, registry, facts.regimes, terms_of(run_dir))
+    study, facts = read_run(run_dir, registry)
     return PublishedRun(file_name(facts.name), study, facts)
 
 

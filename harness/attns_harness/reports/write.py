@@ -65,15 +65,25 @@ def write_report(
         For a folder without a run.
     """
     registry = build_registry() if registry is None else registry
-    known = sorted({*TITLES, "regime-map", *registry.names("report")})
-    for name in formats:
-        if name not in known:
-            raise UnknownNameError("report format", name, known)
+    _check_names(formats, registry)
+    study, facts = read_run(run_dir, registry, title)
+    return write_formats(study, facts, read_results(run_dir), out, formats, registry)
+
+
+def read_run(run_dir: Path, registry: Any, title: str = "") -> tuple[Study, RunFacts]:
+    """The analyses of a stored run, each made when first asked for, and what lies beside its tables."""
     facts = read_facts(run_dir)
-    table = read_results(run_dir)
-    out.mkdir(parents=True, exist_ok=True)
     title = title or facts.title or facts.name
-    study = Study(prepare(table, registry), title, registry, facts.regimes, terms_of(run_dir))
+    table = prepare(read_results(run_dir), registry)
+    return Study(table, title, registry, facts.regimes, terms_of(run_dir)), facts
+
+
+def write_formats(
+    study: Study, facts: RunFacts, table: Any, out: Path, formats: Sequence[str], registry: Any
+) -> list[Path]:
+    """Formats of a run that has been read; ``table`` are its rows as stored."""
+    _check_names(formats, registry)
+    out.mkdir(parents=True, exist_ok=True)
     content: Document | None = None
     written: list[Path] = []
     for name in formats:
@@ -88,8 +98,15 @@ def write_report(
         elif name in _TABLES:
             written += _TABLES[name](table, out, registry)
         else:
-            written += registry.get("report", name).write(table, out, title)
+            written += registry.get("report", name).write(table, out, study.title)
     return written
+
+
+def _check_names(formats: Sequence[str], registry: Any) -> None:
+    known = sorted({*TITLES, "regime-map", *registry.names("report")})
+    for name in formats:
+        if name not in known:
+            raise UnknownNameError("report format", name, known)
 
 
 def write_format(name: str, table: Any, out: Path, title: str) -> list[Path]:
