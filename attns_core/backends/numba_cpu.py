@@ -35,6 +35,8 @@ from attns_core.problem import Problem
 from attns_core.solution import Solution
 from attns_core.step_sequence import step_sequence
 
+_MANY = 16
+"""Components from which whole steps are done in blocks that are half as long again."""
 _FUSED_OPERATIONS = 1500
 """Straight-line operations up to which a whole step is compiled as one; beyond, compiling takes seconds."""
 
@@ -137,12 +139,12 @@ class NumbaBackend(AbstractBackend):
                 dtype=dtype, lanes=lanes, fastmath=self.fastmath, exact=exact, vector_bits=bits, varying=varying
             )
 
-        if term is not None and problem.n > 4 * lanes:
-            if not term.is_on_vectors(form(False)):
+        if problem.n > 4 * lanes:
+            if term is not None and not term.is_on_vectors(form(False)):
                 # Weights are fetched once per pass over a block: longer blocks fetch them less often.
                 lanes *= 4
-            elif not term.is_narrow(dim):
-                # Whole tiles; with more of them the block outgrows the nearest cache.
+            elif (whole and dim >= _MANY) or (term is not None and not term.is_narrow(dim)):
+                # Whole tiles; and rows that are a power of two apart would meet in the same places of the cache.
                 lanes += lanes // 2
 
         def generate(exact: bool) -> Generated:

@@ -18,7 +18,7 @@ import numpy as np
 from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
 from attns_core.kernels.lanes import lane_loop
-from attns_core.kernels.order import depth_first
+from attns_core.kernels.order import ordered
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 from attns_core.kernels.step import Step
@@ -52,7 +52,7 @@ def fused(step: Step, form: Form) -> Generated:
                         with lane_loop(out):
                             begun = [f"u{i} = w[{i} * L + l]" for i in range(dim)]
                             ended = [f"w[{i} * L + l] = u{i} + S{i}" for i in range(dim)]
-                            out.lines(depth_first([*begun, *step.lane, *ended]))
+                            out.lines(ordered([*begun, *step.lane, *ended]))
                 store(out, dim, "i + 1", scalars=form.lanes == 1)
     return Generated(out.text(), tuple(step.emitter.constants.parameters))
 
