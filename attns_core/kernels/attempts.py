@@ -9,6 +9,7 @@ from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.error_control import control
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source, Statement
+from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
 
 
 @final
@@ -26,23 +27,8 @@ class Pair:
 
 def staged_tables(pair: Pair) -> tuple[Any, ...]:
     """A pair as the staged form's tables; rows: stages, increment, error, lower error."""
-    stages = len(pair.b)
-    starts: list[int] = [0]
-    slots: list[int] = []
-    weights: list[float] = []
     rows = [*pair.a, pair.b, pair.b_error] + ([] if pair.b_low is None else [pair.b_low])
-    for row in rows:
-        terms = [j for j in range(stages) if row[j] != 0]
-        padding = -len(terms) % 4
-        slots += terms + [stages] * padding
-        weights += [float(row[j]) for j in terms] + [0.0] * padding
-        starts.append(len(slots))
-    return (
-        np.array(starts, dtype=np.int64),
-        np.array(slots, dtype=np.int64),
-        np.array(weights, dtype=np.float64),
-        np.array(pair.c, dtype=np.float64),
-    )
+    return (*term_tables(rows, len(pair.b)), np.array(pair.c, dtype=np.float64))
 
 
 class FusedAttempt:
@@ -100,9 +86,6 @@ class FusedAttempt:
             out.lines(self.lines)
             out.line("finite = zero" + "".join(f" + zero * n{i}" for i in range(dim)))
             out.line("begun = zero" + "".join(f" + zero * {name}" for name in self.first))
-            # Doubles: what lanes hold over a loop of terms is rounded.
-            out.line("t = ts[l]")
-            out.line("h = hs[l]")
             control(out, dim)
             for i in range(dim):
                 out.line(f"w[{i} * L + l] = n{i} if good else u{i}")
@@ -118,7 +101,7 @@ class StagedAttempt:
         self.dim = len(graph.outputs)
         self.is_fsal, self.has_low = is_fsal, has_low
         self.uses_time = graph.uses_time
-        self.used = sorted({graph.ops[i][1][0] for i in graph.needed(graph.outputs) if graph.ops[i][0] == "u"})
+        self.used = used_components(graph)
         self.lane, self.results = emitter.lane_lines(graph.outputs, [f"y{i}" for i in range(self.dim)], "s", time="tl")
 
     def prologue(self, out: Source) -> None:
@@ -136,15 +119,7 @@ class StagedAttempt:
             with out.block(f"for x in range({dim} * L)"):
                 out.line(f"k[x] = w[{dim} * L + x]")
         with out.block(f"for s in range({1 if self.is_fsal else 0}, stages + {rows})"):
-            with out.block("for m in range(starts[s], starts[s + 1], 4)"):
-                for q in range(4):
-                    out.line(f"k{q} = k[slots[m + {q}] * {dim} * L : (slots[m + {q}] + 1) * {dim} * L]")
-                    out.line(f"a{q} = F(weights[m + {q}])")
-                terms = [(f"a{q}", f"k{q}[x]") for q in range(4)]
-                with out.block("if m == starts[s]"), out.block(f"for x in range({dim} * L)"):
-                    out.line(f"y[x] = {fma_sum(terms)}")
-                with out.block("else"), out.block(f"for x in range({dim} * L)"):
-                    out.line(f"y[x] = {fma_sum(terms, 'y[x]')}")
+            combine(out, dim)
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
                 out.line("y[x] = zero")
             with out.block("if s == stages"):
@@ -164,15 +139,8 @@ class StagedAttempt:
             with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
                 out.line("y[d * L + l] = w[d * L + l] + F(hs[l]) * y[d * L + l]")
             out.line("cs = times[s]")
-            with lane_loop(out):
-                if self.uses_time:
-                    out.line("tl = F(ts[l] + cs * hs[l])")
-                out.lines(f"y{i} = y[{i} * L + l]" for i in self.used)
-                out.lines(self.lane)
-                out.lines(f"y[{dim + i} * L + l] = {self.results[i]}" for i in range(dim))
-            out.line(f"mine = k[s * {dim} * L : (s + 1) * {dim} * L]")
-            with out.block(f"for x in range({dim} * L)"):
-                out.line(f"mine[x] = y[{dim} * L + x]")
+            time = "tl = F(ts[l] + cs * hs[l])" if self.uses_time else ""
+            evaluate_stage(out, dim, self.used, self.lane, self.results, time)
         with out.block("for l in range(L)"):
             out.line("sums[2 * L + l] = zero")
             out.line("checks[l] = zero")
@@ -180,8 +148,6 @@ class StagedAttempt:
             out.line(f"sums[2 * L + l] += zero * w[({2 * dim} + d) * L + l]")
             out.line("checks[l] += zero * k[d * L + l]")
         with out.block("for l in range(L)"):
-            out.line("t = ts[l]")
-            out.line("h = hs[l]")
             out.line("e5 = sums[l]")
             out.line("e3 = sums[L + l]" if self.has_low else "e3 = zero")
             out.line("finite = sums[2 * L + l]")

@@ -7,6 +7,9 @@ def control(out: Source, dim: int) -> None:
     """The next step length, in double precision; ``good`` tells whether the attempt was accepted."""
     out.lines(
         [
+            # Read again, as doubles: what lanes hold over a loop of terms is rounded.
+            "t = ts[l]",
+            "h = hs[l]",
             f"e = math.sqrt(np.float64(e5) / {dim}.0)",
             f"low = math.sqrt(np.float64(e3) / {dim}.0)",
             "both = math.sqrt(e * e + 0.01 * low * low)",

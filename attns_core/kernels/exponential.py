@@ -2,9 +2,9 @@
 
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import Form
-from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
+from attns_core.kernels.stage_arrays import evaluate_stage
 
 
 class ExponentialLines(StagedLines):
@@ -37,13 +37,7 @@ class ExponentialLines(StagedLines):
             if self.time:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)
-            with lane_loop(out):
-                out.lines(f"y{i} = y[{i} * L + l]" for i in self.used)
-                out.lines(self.lane)
-                out.lines(f"y[{dim + i} * L + l] = {self.results[i]}" for i in range(dim))
-            out.line(f"ks = k[s * {dim} * L : (s + 1) * {dim} * L]")
-            with out.block(f"for x in range({dim} * L)"):
-                out.line(f"ks[x] = y[{dim} * L + x]")
+            evaluate_stage(out, dim, self.used, self.lane, self.results)
             self._add(out, "-part[d, e]", "shift", "ks")
         with out.block(f"for x in range({dim} * L)"):
             out.line("y[x] = F(0)")

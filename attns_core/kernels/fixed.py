@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.kernels.emit import Emitter, fma_sum
+from attns_core.kernels.emit import Emitter
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.order import ordered
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
+from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
 from attns_core.kernels.step import Step
 
 
@@ -91,7 +92,7 @@ class StagedLines:
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
-        self.used = sorted({graph.ops[i][1][0] for i in graph.needed(graph.outputs) if graph.ops[i][0] == "u"})
+        self.used = used_components(graph)
         self.lane, self.results = emitter.lane_lines(graph.outputs, [f"y{i}" for i in range(self.dim)], "s")
 
     def prologue(self, out: Source, form: Form) -> None:
@@ -99,8 +100,6 @@ class StagedLines:
             out.lines(self.scaled)
         out.line("stages = times.size")
         out.line(f"w = np.empty({self.dim} * L, dtype=F)")
-        # Argument and result of the right-hand side share one array: literal offsets into it are
-        # what lets the lane loop vectorise without run-time overlap checks.
         out.line(f"y = np.empty({2 * self.dim} * L, dtype=F)")
         out.line(f"k = np.zeros((stages + 1) * {self.dim} * L, dtype=F)")
 
@@ -111,17 +110,7 @@ class StagedLines:
                 out.line("continue")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
                 out.line("y[x] = w[x]")
-            with out.block("for m in range(starts[s], starts[s + 1], 4)"):
-                for q in range(4):
-                    # A slice of its own starts at zero: no check for negative indices in the loop.
-                    out.line(f"o{q} = slots[m + {q}] * {dim} * L")
-                    out.line(f"k{q} = k[o{q} : o{q} + {dim} * L]")
-                    out.line(f"a{q} = F(weights[m + {q}])")
-                terms = [(f"a{q}", f"k{q}[x]") for q in range(4)]
-                with out.block("if m == starts[s]"), out.block(f"for x in range({dim} * L)"):
-                    out.line(f"y[x] = {fma_sum(terms)}")
-                with out.block("else"), out.block(f"for x in range({dim} * L)"):
-                    out.line(f"y[x] = {fma_sum(terms, 'y[x]')}")
+            combine(out, dim)
             with out.block("if s == stages"):
                 out.line("break")
             with out.block("if starts[s] < starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
@@ -129,37 +118,16 @@ class StagedLines:
             if self.time:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)
-            with lane_loop(out):
-                out.lines(f"y{i} = y[{i} * L + l]" for i in self.used)
-                out.lines(self.lane)
-                out.lines(f"y[{dim + i} * L + l] = {self.results[i]}" for i in range(dim))
-            out.line(f"ks = k[s * {dim} * L : (s + 1) * {dim} * L]")
-            with out.block(f"for x in range({dim} * L)"):
-                out.line(f"ks[x] = y[{dim} * L + x]")
+            evaluate_stage(out, dim, self.used, self.lane, self.results)
 
 
 def staged_coefficients(a: Any, b: Any, c: Any, needed: Any) -> tuple[Any, ...]:
-    """A tableau as the staged form's arguments: rows of terms, padded to fours with a slot of zeros.
+    """A tableau as the staged form's arguments.
 
     Row ``i`` makes the argument of stage ``i``, the last row the increment.
     """
-    stages = len(b)
-    starts: list[int] = [0]
-    slots: list[int] = []
-    weights: list[float] = []
-    for row in [*a, b]:
-        terms = [j for j in range(stages) if row[j] != 0]
-        padding = -len(terms) % 4
-        slots += terms + [stages] * padding
-        weights += [float(row[j]) for j in terms] + [0.0] * padding
-        starts.append(len(slots))
-    return (
-        np.array(starts, dtype=np.int64),
-        np.array(slots, dtype=np.int64),
-        np.array(weights, dtype=np.float64),
-        np.array(c, dtype=np.float64),
-        np.array(needed, dtype=np.bool_),
-    )
+    tables = term_tables([*a, b], len(b))
+    return (*tables, np.array(c, dtype=np.float64), np.array(needed, dtype=np.bool_))
 
 
 def load(out: Source, dim: int, *, scalars: bool = False) -> None:

@@ -110,9 +110,6 @@ class RosenbrockAttempt:
             out.lines(self.lines)
             out.line("finite = zero" + "".join(f" + zero * n{i}" for i in range(dim)))
             out.line("begun = zero" + "".join(f" + zero * {name}" for name in self.first))
-            # Doubles: what lanes hold over a loop of terms is rounded.
-            out.line("t = ts[l]")
-            out.line("h = hs[l]")
             control(out, dim)
             out.lines(f"w[{i} * L + l] = n{i} if good else u{i}" for i in range(dim))
 
