@@ -50,10 +50,15 @@ def _numpy(equation: Equation) -> Callable[[Any, Array], Array]:
 
 
 def _numba(equation: Equation) -> Any:
+    from attns_core.backends.numba_record import with_long_sums
     from attns_core.kernels.cache import load_kernel
+    from attns_core.kernels.recorded_source import function_source, rhs_targets
     from attns_core.kernels.scalar_source import rhs_source
     from attns_core.tracing import trace
 
+    graph = with_long_sums(equation)
+    if graph is not None:
+        return load_kernel(function_source(graph, "rhs", "t, u, du, p", rhs_targets(graph, "du")), "rhs")
     traced = trace(equation)
     program = traced.program
     return load_kernel(rhs_source(traced.t, traced.u, traced.p, program.assignments, program.outputs), "rhs")
@@ -72,13 +77,20 @@ def _scalar(equation: Equation) -> Callable[[float, Array], Array]:
 
 
 def _jacobian(equation: Equation) -> Callable[[float, Array], Array]:
+    from attns_core.backends.numba_record import with_long_sums
     from attns_core.kernels.cache import load_kernel
+    from attns_core.kernels.recorded_source import function_source, jacobian_nodes
     from attns_core.kernels.scalar_source import jacobian_source
     from attns_core.tracing import trace
 
-    traced, p = trace(equation), equation.p.numeric()
-    program = traced.jacobian_program
-    source = jacobian_source(traced.t, traced.u, traced.p, program.assignments, program.outputs)
+    p, graph = equation.p.numeric(), with_long_sums(equation)
+    if graph is None:
+        traced = trace(equation)
+        program = traced.jacobian_program
+        source = jacobian_source(traced.t, traced.u, traced.p, program.assignments, program.outputs)
+    else:
+        targets = {f"out[{i}, {j}]": node for (i, j), node in jacobian_nodes(graph).items()}
+        source = function_source(graph, "jacobian", "t, u, out, p", targets)
     compiled = load_kernel(source, "jacobian")
 
     def jac(t: float, u: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
+from attns_core.kernels.recorded_source import has_long_sums
 from attns_core.kernels.recorder import Graph, record
 
 
@@ -21,3 +22,12 @@ def recorded(equation: Equation) -> Graph:
             f"equation {equation.name!r}: its right-hand side cannot be compiled ({type(error).__name__}: {error}); "
             "use + - * / **, comparisons and the functions of m only"
         ) from error
+
+
+def with_long_sums(equation: Equation) -> Graph | None:
+    """The record of a right-hand side with sums that become loops; None for all others."""
+    try:
+        graph = recorded(equation)
+    except AttnsError:
+        return None
+    return graph if has_long_sums(graph) else None

@@ -5,8 +5,10 @@ from typing import Any
 import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
+from attns_core.backends.numba_record import with_long_sums
 from attns_core.equation import Equation
 from attns_core.kernels.cache import load_kernel
+from attns_core.kernels.recorded_source import function_source, jacobian_nodes, rhs_targets
 from attns_core.program import Program
 from attns_core.tracing import Trace, trace
 
@@ -41,18 +43,27 @@ class _Printer(PythonCodePrinter):
 
 def compiled_rhs(equation: Equation) -> Any:
     """The right-hand side as ``f(t, u, p, du)``, compiled for :data:`RHS_SIGNATURE`."""
+    graph = with_long_sums(equation)
+    if graph is not None:
+        return _compile(function_source(graph, "fill", "t, u, p, out", rhs_targets(graph, "out")))
     traced = trace(equation)
-    return _compile(traced, traced.program)
+    return _compile(_source(traced, traced.program))
 
 
 def compiled_jacobian(equation: Equation) -> Any:
     """``df/du`` as ``f(t, u, p, out)``, ``out`` flat and row-major, for :data:`RHS_SIGNATURE`."""
+    graph = with_long_sums(equation)
+    if graph is not None:
+        dim = equation.dim
+        targets = {f"out[{i * dim + j}]": node for (i, j), node in jacobian_nodes(graph).items()}
+        zeros = [f"out[{k}]" for k in range(dim * dim) if f"out[{k}]" not in targets]
+        return _compile(function_source(graph, "fill", "t, u, p, out", targets, zeros))
     traced = trace(equation)
-    return _compile(traced, traced.jacobian_program)
+    return _compile(_source(traced, traced.jacobian_program))
 
 
-def _compile(traced: Trace, program: Program) -> Any:
-    function = load_kernel(_source(traced, program), "fill")
+def _compile(source: str) -> Any:
+    function = load_kernel(source, "fill")
     if not function.signatures:
         function.compile(RHS_SIGNATURE)
     return function

@@ -31,7 +31,7 @@ class Constants:
         self._used: set[str] = set()
 
     def literal(self, value: float) -> str:
-        text = _text(value)
+        text = number_text(value)
         return self._literals.setdefault(text, f"q{len(self._literals)}")
 
     def parameter(self, node: int, *, double: bool = False) -> str:
@@ -58,7 +58,8 @@ class Constants:
         return lines
 
 
-def _text(value: float) -> str:
+def number_text(value: float) -> str:
+    """A number as generated code writes it."""
     if value != value:
         return "np.nan"
     if value in (float("inf"), float("-inf")):
@@ -149,7 +150,7 @@ class Emitter:
                 lines.append(f"{names[i]} = {self._fused(i, absorbed[i], names, prefix)}")
                 continue
             arguments = [self._lane_operand(a, names, prefix) for a in g.arguments(i)]
-            lines.append(f"{names[i]} = {self._apply(name, arguments, lane=True)}")
+            lines.append(f"{names[i]} = {self.apply(name, arguments, lane=True)}")
         return lines, [self._lane_operand(r, names, prefix) for r in roots]
 
     def _sum_loop(self, loop: SumLoop, names: dict[int, str], prefix: str) -> list[Statement]:
@@ -214,15 +215,16 @@ class Emitter:
         if self.graph.levels[i] == TIME:
             return f"{prefix}t{i}"
         if name == "const":
-            return _text(args[0])
+            return number_text(args[0])
         parameter = self.constants.parameter(i, double=True)
         return f"({parameter} != 0)" if self.graph.is_condition(i) else parameter
 
     def _expression(self, i: int, prefix: str, time: str) -> str:
         arguments = [self._operand(a, prefix, time) for a in self.graph.arguments(i)]
-        return self._apply(self.graph.ops[i][0], arguments, lane=False)
+        return self.apply(self.graph.ops[i][0], arguments, lane=False)
 
-    def _apply(self, name: str, a: list[str], *, lane: bool) -> str:
+    def apply(self, name: str, a: list[str], *, lane: bool) -> str:
+        """An operation on named values, of each trajectory or of all."""
         if name == "neg":
             return f"-{a[0]}"
         if name == "~":

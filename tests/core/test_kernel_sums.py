@@ -10,8 +10,10 @@ from attns_core import Adaptive, Citation, Equation, FixedStep, Problem, build_r
 from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numba_record import recorded
 from attns_core.backends.numpy_reference import NumpyBackend
+from attns_core.integrators.compiled import compiled_jacobian, compiled_rhs
 from attns_core.kernels.recorder import LANE, TIME
 from attns_core.kernels.sums import SumLoop, sum_loops
+from attns_core.rhs_forms import rhs_form
 
 REGISTRY = build_registry()
 N = 21
@@ -143,3 +145,18 @@ def test_results_do_not_depend_on_the_block() -> None:
               ((STAGED, 8), (STAGED, 32), (FUSED, 16))]  # fmt: skip
     np.testing.assert_array_equal(solved[0], solved[1])
     np.testing.assert_allclose(solved[0], solved[2], rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize("rhs", [shared, alternating, selected])
+def test_functions_of_one_trajectory(rhs: Any) -> None:
+    e = equation(rhs)
+    u, t, p, h = np.array([0.3, -0.7]), 0.5, e.p.numeric(), 1e-6
+    value = rhs_form(e, "numpy")
+    slopes = np.stack([(value(t, u + h * d) - value(t, u - h * d)) / (2 * h) for d in np.eye(2)], axis=1)
+    np.testing.assert_allclose(rhs_form(e, "scalar")(t, u), value(t, u), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(rhs_form(e, "jacobian")(t, u), slopes, rtol=0, atol=1e-8)
+    out = np.full(4, np.nan)
+    compiled_rhs(e)(t, u, p, out[:2])
+    np.testing.assert_allclose(out[:2], value(t, u), rtol=0, atol=1e-14)
+    compiled_jacobian(e)(t, u, p, out)
+    np.testing.assert_allclose(out.reshape(2, 2), slopes, rtol=0, atol=1e-8)
