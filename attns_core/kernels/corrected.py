@@ -24,6 +24,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
     dim = step.dim
     layout = Layout(dim, corrector)
     out = begin(form, also=("wave64",))
+    out.line("from attns_core.kernels.monomial_layer import monomial_layer")
     out.line("from attns_core.kernels.unit_layer import unit_layer")
     out.lines(["from attns_core.kernels.wide_layer import wide_layer", "", ""])
     functions(out, corrector, layout, form)

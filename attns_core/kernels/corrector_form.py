@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import final
 
 from attns_core.kernels.form import Form
+from attns_core.kernels.monomial_layer import MOST_SUMS
 from attns_core.kernels.vector_arithmetic import ACTIVATIONS
 
 NARROW = 28
@@ -87,6 +88,10 @@ class CorrectorForm:
     def is_on_vectors(self, form: Form) -> bool:
         """Whether the last layer is one function on vectors (``unit_layer``, ``wide_layer``)."""
         return self.is_arithmetic and not form.exact
+
+    def has_monomials_on_vectors(self, dim: int) -> bool:
+        """Whether polynomial features are one function on vectors (``monomial_layer``)."""
+        return self.monomials and not self.activations and self.outputs(dim) <= MOST_SUMS
 
 
 @final

@@ -5,7 +5,7 @@ the activation allows it; each unit's activation is used up where it is computed
 last, and last layers with many inputs or outputs and other activations, are matrix products instead.
 """
 
-from attns_core.kernels.corrector_form import UNROLLED, CorrectorForm, Layout
+from attns_core.kernels.corrector_form import CorrectorForm, Layout
 from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.form import Form
 from attns_core.kernels.source import Source
@@ -40,6 +40,16 @@ def functions(out: Source, corrector: CorrectorForm, layout: Layout, form: Form)
         kind = "unit_layer" if corrector.is_narrow(layout.dim) else "wide_layer"
         out.line(f"hidden = {kind}({', '.join(f'{name}={value!r}' for name, value in given.items())})")
         out.lines(["", ""])
+    elif corrector.has_monomials_on_vectors(layout.dim):
+        given = {
+            "n_out": corrector.outputs(layout.dim),
+            "n_linear": len(corrector.inputs) if corrector.linear else 0,
+            "dtype": form.dtype,
+            "lanes": form.lanes,
+            "vector_bits": explicit_bits(form.vector_bits),
+        }
+        out.line(f"monomials = monomial_layer({', '.join(f'{name}={value!r}' for name, value in given.items())})")
+        out.lines(["", ""])
 
 
 def _bump(out: Source, form: Form) -> None:
@@ -55,6 +65,9 @@ def evaluate(out: Source, corrector: CorrectorForm, layout: Layout, form: Form) 
     n_out, n_in, a = corrector.outputs(layout.dim), len(corrector.inputs), layout.accumulators
     if corrector.is_on_vectors(form):
         _layers(out, corrector, layout, form)
+        return
+    if corrector.has_monomials_on_vectors(layout.dim):
+        out.line(f"monomials(w, {layout.inputs}, {a}, g, constant, linear, heads, parents, variables)")
         return
     with out.block(f"for o in range({n_out})"):
         out.line("start = constant[o]")
@@ -169,10 +182,9 @@ def _activation(kind: str, z: str, prefix: str, form: Form) -> str:
 
 
 def _monomials(out: Source, n_out: int, layout: Layout) -> None:
+    """Monomials that feed more sums than registers hold."""
     a = layout.accumulators
     with out.block("for r in range(parents.size)"):
-        if n_out <= UNROLLED:
-            out.lines(f"v{o} = heads[r, {o}]" for o in range(n_out))
         out.line("own = g[r * L : (r + 1) * L]")
         with out.block("if parents[r] < 0"), out.block("for l in range(L)"):
             out.line("own[l] = one")
@@ -181,13 +193,8 @@ def _monomials(out: Source, n_out: int, layout: Layout) -> None:
             out.line(f"variable = w[({layout.inputs} + variables[r]) * L : ({layout.inputs + 1} + variables[r]) * L]")
             with out.block("for l in range(L)"):
                 out.line("own[l] = parent[l] * variable[l]")
-        if n_out > UNROLLED:
-            with out.block(f"for o in range({n_out})"):
-                out.line("v = heads[r, o]")
-                out.line(f"acc = w[({a} + o) * L : ({a + 1} + o) * L]")
-                with out.block("for l in range(L)"):
-                    out.line("acc[l] = fma(v, own[l], acc[l])")
-            return
-        with out.block("for l in range(L)"):
-            out.line("f = own[l]")
-            out.lines(f"w[{a + o} * L + l] = fma(v{o}, f, w[{a + o} * L + l])" for o in range(n_out))
+        with out.block(f"for o in range({n_out})"):
+            out.line("v = heads[r, o]")
+            out.line(f"acc = w[({a} + o) * L : ({a + 1} + o) * L]")
+            with out.block("for l in range(L)"):
+                out.line("acc[l] = fma(v, own[l], acc[l])")

@@ -158,6 +158,16 @@ def test_monomials_of_many_components() -> None:
     check(equation, RK4, replace(term, exponents=products, offset=heads))
 
 
+@pytest.mark.parametrize("options", [{"lanes": 1}, {"lanes": 8}, {"lanes": 48}, {"lanes": 16, "fastmath": True}])
+@pytest.mark.parametrize("values", [(), STAGES], ids=["offset", "stages"])
+def test_monomials_in_blocks_of_any_size(values: tuple[dict[int, float], ...], options: dict[str, Any]) -> None:
+    term = corrector(PENDULUM, RK4, activations=(), degree=4, values=values, size=1e-2)
+    problem = Problem.sample(PENDULUM, n=19, t_end=2.0, save_every=1.0)
+    expected = NumpyBackend().prepare(problem, RK4, FixedStep(0.1), term, "float64")()
+    got = NumbaBackend(**options).prepare(problem, RK4, FixedStep(0.1), term, "float64")()
+    np.testing.assert_allclose(got.u, expected.u, rtol=1e-11, atol=1e-12)
+
+
 def test_single_precision() -> None:
     check(PENDULUM, RK4, corrector(PENDULUM, RK4, size=1e-2), "float32")
 
