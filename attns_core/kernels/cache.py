@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, final
 
 ENVIRONMENT_VARIABLE = "ATTNS_CACHE_DIR"
-_CALLED = ("elementary.py", "unit_layer.py", "vector_arithmetic.py", "vectors.py", "wide_layer.py")
+_CALLED = ("elementary.py", "layer_function.py", "unit_layer.py", "vector_arithmetic.py", "vectors.py", "wide_layer.py")
 """What generated code calls into: a change there rebuilds what was built on it."""
 _lock = threading.Lock()
 _loaded: dict[str, ModuleType] = {}

@@ -8,8 +8,8 @@ dividing by a parameter becomes multiplying by its reciprocal.
 
 import math
 import operator
-from collections.abc import Callable, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, final
 
 CONSTANT, PARAMETER, TIME, LANE = range(4)
@@ -74,15 +74,15 @@ class Graph:
     def is_condition(self, i: int) -> bool:
         return self.ops[i][0] in CONDITIONS
 
-    def needed(self, roots: Sequence[int]) -> list[int]:
-        """Nodes that ``roots`` depend on, themselves included, arguments first."""
+    def needed(self, roots: Sequence[int], instead: Mapping[int, Iterable[int]] = MappingProxyType({})) -> list[int]:
+        """Nodes that ``roots`` depend on, themselves included, arguments first; of some, other nodes ``instead``."""
         seen: set[int] = set()
         stack = list(roots)
         while stack:
             i = stack.pop()
             if i not in seen:
                 seen.add(i)
-                stack.extend(self.arguments(i))
+                stack.extend(instead[i] if i in instead else self.arguments(i))
         return sorted(seen)
 
     def arguments(self, i: int) -> tuple[int, ...]:

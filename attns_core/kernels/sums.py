@@ -49,10 +49,6 @@ class Formula:
     clocked: dict[int, _Column]
     sums: tuple[int, ...] = ()
 
-    @property
-    def n_inputs(self) -> int:
-        return len(self.fixed) + len(self.coefficients) + len(self.clocked) + len(self.sums)
-
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -114,14 +110,7 @@ def sum_loops(graph: Graph, roots: Sequence[int], level: int) -> dict[int, SumLo
 
 def needed(graph: Graph, roots: Sequence[int], loops: dict[int, SumLoop]) -> list[int]:
     """As ``graph.needed``, with the loops in the place of their sums."""
-    seen: set[int] = set()
-    stack = list(roots)
-    while stack:
-        i = stack.pop()
-        if i not in seen:
-            seen.add(i)
-            stack.extend(loops[i].inputs if i in loops else graph.arguments(i))
-    return sorted(seen)
+    return graph.needed(roots, {i: loop.inputs for i, loop in loops.items()})
 
 
 @final

@@ -9,14 +9,11 @@ are taken in the order of the units, whatever the block.
 from collections.abc import Callable
 from typing import Any
 
-from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
+from attns_core.kernels.layer_function import Given, layer_function
 from attns_core.kernels.unit_layer import UNITS
 from attns_core.kernels.vector_arithmetic import Vectors
-
-_intrinsic: Any = intrinsic
 
 GROUP = 96
 """Units of a group (measured: 64 and 128 are 2 and 10 % slower)."""
@@ -38,123 +35,102 @@ def wide_layer(
     n_vectors = next(n for n in (VECTORS, 2, 1) if lanes % (n * width) == 0)
     n_rows = tile_rows(vector_bits)
 
-    @_intrinsic
-    def layer(
-        context: Any, w: Any, linear_rows: Any, sums: Any, x: Any, rows: Any, constant: Any, linear: Any,
-        weights: Any, heads: Any, shape: Any,
-    ) -> Any:  # fmt: skip
-        signature = types.void(w, linear_rows, sums, x, rows, constant, linear, weights, heads, shape)
+    def write(v: Vectors, intp: Any, given: Given) -> None:
+        builder = v.builder
+        # Turned into registers by the compiler.
+        slots = [[cgutils.alloca_once(builder, v.type) for _ in range(n_vectors)] for _ in range(n_rows)]
+        active = cgutils.alloca_once(builder, v.scalar, size=GROUP * n_vectors * width)
+        active.align = 64
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            def array(i: int) -> Any:
-                return context.make_array(signature.args[i])(context, builder, args[i])
-
-            def integer(i: int) -> Any:
-                return context.cast(builder, args[i], signature.args[i], types.intp)
-
-            intp = context.get_value_type(types.intp)
-            v = Vectors(builder, dtype, width)
-            target, source = array(0).data, array(3).data
-            constants, lines, weight, head = (array(i).data for i in (5, 6, 7, 8))
-            first_input, first_sum, first_row = integer(1), integer(2), integer(4)
-            count = cgutils.unpack_tuple(builder, array(7).shape)[0]
-            shapes = [v.spread(array(9).data, intp(i)) for i in range(7)] if activation == "rational" else []
-            # Turned into registers by the compiler.
-            slots = [[cgutils.alloca_once(builder, v.type) for _ in range(n_vectors)] for _ in range(n_rows)]
-            active = cgutils.alloca_once(builder, v.scalar, size=GROUP * n_vectors * width)
-
-            def product(
-                rows: int, begin: Any, terms: Any, factor: Callable[[Any, int], Any], values: Callable[[Any], Any]
-            ) -> list[list[Any]]:
-                """Add ``factor(term, row) * values(term)`` to the vectors in ``begin``, over the terms."""
+        def product(
+            rows: int, begin: Any, terms: Any, factor: Callable[[Any, int], Any], values: Callable[[Any], Any]
+        ) -> list[list[Any]]:
+            """Add ``factor(term, row) * values(term)`` to the vectors in ``begin``, over the terms."""
+            for row in range(rows):
+                for slot, value in zip(slots[row], begin(row), strict=True):
+                    builder.store(value, slot)
+            with cgutils.for_range_slice(builder, intp(0), terms, intp(1)) as (term, _):
+                fetched = values(term)
                 for row in range(rows):
-                    for slot, value in zip(slots[row], begin(row), strict=True):
-                        builder.store(value, slot)
-                with cgutils.for_range_slice(builder, intp(0), terms, intp(1)) as (term, _):
-                    given = values(term)
-                    for row in range(rows):
-                        one = factor(term, row)
-                        for slot, value in zip(slots[row], given, strict=True):
-                            builder.store(v.fma(one, value, builder.load(slot)), slot)
-                return [[builder.load(slot) for slot in slots[row]] for row in range(rows)]
+                    one = factor(term, row)
+                    for slot, value in zip(slots[row], fetched, strict=True):
+                        builder.store(v.fma(one, value, builder.load(slot)), slot)
+            return [[builder.load(slot) for slot in slots[row]] for row in range(rows)]
 
-            def index(*terms: Any) -> Any:
-                total, *others = terms
-                for other in others:
-                    total = builder.add(total, other)
-                return total
+        def index(*terms: Any) -> Any:
+            total, *others = terms
+            for other in others:
+                total = builder.add(total, other)
+            return total
 
-            def times(a: Any, b: int) -> Any:
-                return builder.mul(a, intp(b))
+        def times(a: Any, b: int) -> Any:
+            return builder.mul(a, intp(b))
 
-            def tiles(end: Any, multiple: int, write: Callable[[int, Any], None]) -> None:
-                """``write(rows, first)`` for tiles of full height, then for what is left."""
-                full = times(builder.udiv(end, intp(n_rows)), n_rows)
-                with cgutils.for_range_slice(builder, intp(0), full, intp(n_rows)) as (first, _):
-                    write(n_rows, first)
-                if n_rows % multiple or n_rows > multiple:
-                    with cgutils.for_range_slice(builder, full, end, intp(multiple)) as (first, _):
-                        write(multiple, first)
+        def tiles(end: Any, multiple: int, tile: Callable[[int, Any], None]) -> None:
+            """``tile(rows, first)`` for tiles of full height, then for what is left."""
+            full = times(builder.udiv(end, intp(n_rows)), n_rows)
+            with cgutils.for_range_slice(builder, intp(0), full, intp(n_rows)) as (first, _):
+                tile(n_rows, first)
+            if n_rows > multiple:
+                with cgutils.for_range_slice(builder, full, end, intp(multiple)) as (first, _):
+                    tile(multiple, first)
 
-            def vectors(pointer: Any, start: Any) -> list[Any]:
-                return [v.load(pointer, builder.add(start, intp(i * width))) for i in range(n_vectors)]
+        def vectors(pointer: Any, start: Any) -> list[Any]:
+            return [v.load(pointer, builder.add(start, intp(i * width))) for i in range(n_vectors)]
 
-            with cgutils.for_range_slice(builder, intp(0), intp(lanes), intp(n_vectors * width)) as (lane, _):
+        with cgutils.for_range_slice(builder, intp(0), intp(lanes), intp(n_vectors * width)) as (lane, _):
 
-                def sum_at(o: Any) -> Any:
-                    return index(times(builder.add(first_sum, o), lanes), lane)
+            def sum_at(o: Any) -> Any:
+                return index(times(builder.add(given.first_sum, o), lanes), lane)
 
-                def accumulate(rows: int, first: Any, start: Any, terms: Any, matrix: Any, values: Any) -> None:
+            def accumulate(rows: int, first: Any, start: Any, terms: Any, matrix: Any, values: Any) -> None:
+                result = product(
+                    rows,
+                    lambda row: start(builder.add(first, intp(row))),
+                    terms,
+                    lambda term, row: v.spread(matrix, index(times(term, n_out), first, intp(row))),
+                    values,
+                )
+                for row in range(rows):
+                    at = sum_at(builder.add(first, intp(row)))
+                    for i, value in enumerate(result[row]):
+                        v.store(value, given.target, builder.add(at, intp(i * width)))
+
+            def begin_sums(rows: int, first: Any) -> None:
+                accumulate(
+                    rows, first, lambda o: [v.spread(given.constants, o)] * n_vectors, intp(n_linear), given.lines,
+                    lambda i: vectors(given.target, index(times(builder.add(given.first_input, i), lanes), lane)),
+                )  # fmt: skip
+
+            tiles(intp(n_out), 1, begin_sums)
+            with cgutils.for_range_slice(builder, intp(0), given.count, intp(GROUP)) as (group, _):
+                left = builder.sub(given.count, group)
+                size = builder.select(builder.icmp_signed("<", left, intp(GROUP)), left, intp(GROUP))
+
+                def compute(rows: int, first: Any) -> None:
+                    unit = builder.add(group, first)
+                    at = [times(builder.add(unit, intp(row)), n_in + 1) for row in range(rows)]
                     result = product(
                         rows,
-                        lambda row: start(builder.add(first, intp(row))),
-                        terms,
-                        lambda term, row: v.spread(matrix, index(times(term, n_out), first, intp(row))),
-                        values,
+                        lambda row: [v.spread(given.weights, builder.add(at[row], intp(n_in)))] * n_vectors,
+                        intp(n_in),
+                        lambda i, row: v.spread(given.weights, builder.add(at[row], i)),
+                        lambda i: vectors(given.source, index(times(builder.add(given.first_row, i), lanes), lane)),
                     )
                     for row in range(rows):
-                        at = sum_at(builder.add(first, intp(row)))
+                        place = times(builder.add(first, intp(row)), n_vectors * width)
                         for i, value in enumerate(result[row]):
-                            v.store(value, target, builder.add(at, intp(i * width)))
+                            done = v.activation(activation, value, given.shapes)
+                            v.store(done, active, builder.add(place, intp(i * width)))
 
-                def begin_sums(rows: int, first: Any) -> None:
+                def add_up(rows: int, first: Any) -> None:
                     accumulate(
-                        rows, first, lambda o: [v.spread(constants, o)] * n_vectors, intp(n_linear), lines,
-                        lambda i: vectors(target, index(times(builder.add(first_input, i), lanes), lane)),
+                        rows, first, lambda o: vectors(given.target, sum_at(o)), size,
+                        builder.gep(given.heads, [times(group, n_out)]),
+                        lambda unit: vectors(active, times(unit, n_vectors * width)),
                     )  # fmt: skip
 
-                tiles(intp(n_out), 1, begin_sums)
-                with cgutils.for_range_slice(builder, intp(0), count, intp(GROUP)) as (group, _):
-                    left = builder.sub(count, group)
-                    size = builder.select(builder.icmp_signed("<", left, intp(GROUP)), left, intp(GROUP))
+                tiles(size, UNITS, compute)
+                tiles(intp(n_out), 1, add_up)
 
-                    def compute(rows: int, first: Any) -> None:
-                        unit = builder.add(group, first)
-                        at = [times(builder.add(unit, intp(row)), n_in + 1) for row in range(rows)]
-                        result = product(
-                            rows,
-                            lambda row: [v.spread(weight, builder.add(at[row], intp(n_in)))] * n_vectors,
-                            intp(n_in),
-                            lambda i, row: v.spread(weight, builder.add(at[row], i)),
-                            lambda i: vectors(source, index(times(builder.add(first_row, i), lanes), lane)),
-                        )
-                        for row in range(rows):
-                            place = times(builder.add(first, intp(row)), n_vectors * width)
-                            for i, value in enumerate(result[row]):
-                                done = v.activation(activation, value, shapes)
-                                v.store(done, active, builder.add(place, intp(i * width)))
-
-                    def add_up(rows: int, first: Any) -> None:
-                        accumulate(
-                            rows, first, lambda o: vectors(target, sum_at(o)), size,
-                            builder.gep(head, [times(group, n_out)]),
-                            lambda unit: vectors(active, times(unit, n_vectors * width)),
-                        )  # fmt: skip
-
-                    tiles(size, UNITS, compute)
-                    tiles(intp(n_out), 1, add_up)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return layer
+    return layer_function(dtype, width, activation, write)
