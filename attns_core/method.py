@@ -212,11 +212,17 @@ class Rosenbrock(AbstractMethod):
         return self.a @ gammas, gammas, self.m @ gammas, None if self.e is None else self.e @ gammas
 
     def stability(self, z: Any) -> Any:
-        """Stability function ``R(z) = 1 + z b^T (I - z B)^-1 1`` with ``B = alpha + gamma``, elementwise."""
+        """Stability function ``R(z) = 1 + z b^T (I - z B)^-1 1`` with ``B = alpha + gamma``, elementwise.
+
+        Not finite at its pole ``1 / gamma``.
+        """
         inner, gammas, b, _ = self.classical()
         z = np.asarray(z, dtype=np.complex128)
-        system = np.eye(self.stages) - z[..., None, None] * (inner + gammas)
-        return 1 + z * (np.linalg.solve(system, np.ones((*z.shape, self.stages, 1)))[..., 0] @ b)
+        lower, k = inner + gammas, list[Any]()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for i in range(self.stages):
+                k.append((1 + z * sum(lower[i, j] * k[j] for j in range(i))) / (1 - z * lower[i, i]))
+            return 1 + z * sum(b[i] * k[i] for i in range(self.stages))
 
     @property
     def stages(self) -> int:
