@@ -34,7 +34,7 @@ WATCH_EVERY_S = 2.0
 CONNECT_S = 10.0
 """How long a scheduler may be silent, at the start and when the connection breaks."""
 
-CLOSE_S = 1.0
+CLOSE_S = 0.6
 """How long each step of closing a cluster may take."""
 
 MAX_LOSSES = 5
