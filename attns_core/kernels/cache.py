@@ -8,6 +8,7 @@ then compiled in memory: the cache saves time and decides nothing.
 import hashlib
 import linecache
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -19,8 +20,7 @@ from types import ModuleType
 from typing import Any, final
 
 ENVIRONMENT_VARIABLE = "ATTNS_CACHE_DIR"
-_CALLED = ("elementary.py", "layer_function.py", "unit_layer.py", "vector_arithmetic.py", "vectors.py", "wide_layer.py")
-"""What generated code calls into: a change there rebuilds what was built on it."""
+_IMPORT = re.compile(r"^from attns_core\.kernels\.(\w+) import ", re.MULTILINE)
 _lock = threading.Lock()
 _loaded: dict[str, ModuleType] = {}
 _faults: list[str] = []
@@ -52,7 +52,7 @@ def load_kernel(source: str, entry: str) -> Any:
         Text of a module that defines ``entry`` with ``numba.njit`` (without ``cache=True``: caching is
         set up here).
     """
-    digest = hashlib.sha256((source + _build_identity()).encode()).hexdigest()[:20]
+    digest = hashlib.sha256((source + _called(source)).encode()).hexdigest()[:20]
     with _lock:
         module = _loaded.get(digest)
         if module is None:
@@ -62,11 +62,24 @@ def load_kernel(source: str, entry: str) -> Any:
     return getattr(module, entry)
 
 
-@lru_cache
-def _build_identity() -> str:
-    """Hash of what generated code calls into; numba itself keys on its version and on the processor."""
-    texts = (Path(__file__).with_name(name).read_bytes() for name in _CALLED)
+def _called(source: str) -> str:
+    """Hash of what ``source`` calls into: a change there rebuilds what was built on it.
+
+    numba itself keys on its version and on the processor.
+    """
+    names: list[str] = []
+    waiting = [source]
+    while waiting:
+        new = [name for name in dict.fromkeys(_IMPORT.findall(waiting.pop())) if name not in names]
+        names += new
+        waiting += [_module_text(name) for name in new]
+    texts = (_module_text(name).encode() for name in sorted(names))
     return hashlib.sha256(b"".join(texts)).hexdigest()
+
+
+@lru_cache
+def _module_text(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
 
 
 def _import(source: str, digest: str) -> ModuleType:

@@ -104,3 +104,14 @@ def test_processes_share_the_cache(tmp_path: Path) -> None:
     assert second[1] == "1"
     # Processor time, since the machine may be busy with other tests.
     assert float(second[0]) < 2.0
+
+
+def test_a_kernel_depends_on_all_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "from attns_core.kernels.monomial_layer import monomial_layer\n"
+    before = cache._called(source)
+    assert before != cache._called("")
+    texts = cache._module_text
+    for called in ("monomial_layer", "layer_function", "vector_arithmetic"):
+        changed = lambda name, called=called: texts(name) + ("\n" if name == called else "")  # noqa: E731
+        monkeypatch.setattr(cache, "_module_text", changed)
+        assert cache._called(source) != before
