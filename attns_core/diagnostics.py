@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.correction import gather_inputs
+from attns_core.correction import activate, gather_inputs
 from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.fitting.monomials import monomial_slopes
@@ -46,8 +46,6 @@ def slope(z: Array, layer: Layer) -> Array:
 
 def feature_jacobian(trained: TrainedCorrector, x: Array) -> Array:
     """Derivatives of all features by the inputs, shape (n, n_features, n_in), for inputs ``(n_in, n)``."""
-    from attns_core.correction import activate
-
     n_in, n = x.shape
     z = (x - trained.mean[:, None]) / trained.scale[:, None]
     blocks = [np.zeros((n, 1, n_in))]

@@ -14,7 +14,7 @@ Measured: from 32 on tiles (activations of arithmetic alone) are faster, and mat
 """
 
 UNROLLED = 16
-"""Components, or accumulators, up to which loops over them are written out; compiling more would take too long."""
+"""Components up to which loops over them are written out; compiling more would take too long."""
 
 
 @final

@@ -1,4 +1,4 @@
-"""What functions for hidden layers have in common: their arguments."""
+"""What functions for the layers of a corrector have in common: their arguments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,29 @@ from numba.extending import intrinsic
 from attns_core.kernels.vector_arithmetic import Vectors
 
 _intrinsic: Any = intrinsic
+
+
+@final
+class Arguments:
+    """The arguments of a function under construction, by position."""
+
+    def __init__(self, context: Any, builder: Any, signature: Any, args: Any) -> None:
+        self._context, self._builder, self._types, self._args = context, builder, signature.args, args
+
+    def pointer(self, i: int) -> Any:
+        """An array's data."""
+        return self._array(i).data
+
+    def index(self, i: int) -> Any:
+        """A whole number, as an index."""
+        return self._context.cast(self._builder, self._args[i], self._types[i], types.intp)
+
+    def length(self, i: int) -> Any:
+        """An array's first extent."""
+        return cgutils.unpack_tuple(self._builder, self._array(i).shape)[0]
+
+    def _array(self, i: int) -> Any:
+        return self._context.make_array(self._types[i])(self._context, self._builder, self._args[i])
 
 
 @final
@@ -63,19 +86,14 @@ def layer_function(dtype: str, width: int, activation: str, write: Callable[[Vec
         signature = types.void(w, linear_rows, sums, x, rows, constant, linear, weights, heads, shape)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            def array(i: int) -> Any:
-                return context.make_array(signature.args[i])(context, builder, args[i])
-
-            def integer(i: int) -> Any:
-                return context.cast(builder, args[i], signature.args[i], types.intp)
-
+            own = Arguments(context, builder, signature, args)
             index = context.get_value_type(types.intp)
             v = Vectors(builder, dtype, width)
             given = Given(
-                *(array(i).data for i in (0, 3, 5, 6, 7, 8)),
-                *(integer(i) for i in (1, 2, 4)),
-                count=cgutils.unpack_tuple(builder, array(7).shape)[0],
-                shapes=[v.spread(array(9).data, index(i)) for i in range(7)] if activation == "rational" else [],
+                *(own.pointer(i) for i in (0, 3, 5, 6, 7, 8)),
+                *(own.index(i) for i in (1, 2, 4)),
+                count=own.length(7),
+                shapes=[v.spread(own.pointer(9), index(i)) for i in range(7)] if activation == "rational" else [],
             )
             write(v, index, given)
             return context.get_dummy_value()

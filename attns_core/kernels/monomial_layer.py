@@ -10,7 +10,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from attns_core.kernels.vector_arithmetic import Vectors
+from attns_core.kernels.layer_function import Arguments
+from attns_core.kernels.vector_arithmetic import Vectors, vector_width
 
 _intrinsic: Any = intrinsic
 
@@ -35,9 +36,7 @@ def monomial_layer(*, n_out: int, n_linear: int, dtype: str, lanes: int, vector_
     vector_bits : int
         Width of a vector; narrower where ``lanes`` is no multiple of it.
     """
-    width = vector_bits // (64 if dtype == "float64" else 32)
-    while lanes % width:
-        width //= 2
+    width = vector_width(dtype, lanes, vector_bits)
     side = 2 if n_out <= MOST_SUMS // 2 and lanes % (2 * width) == 0 else 1
 
     @_intrinsic
@@ -48,27 +47,19 @@ def monomial_layer(*, n_out: int, n_linear: int, dtype: str, lanes: int, vector_
         signature = types.void(w, inputs, sums, g, constant, linear, heads, parents, variables)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            def array(i: int) -> Any:
-                return context.make_array(signature.args[i])(context, builder, args[i])
-
-            def integer(i: int) -> Any:
-                return context.cast(builder, args[i], signature.args[i], types.intp)
-
+            given = Arguments(context, builder, signature, args)
             intp = context.get_value_type(types.intp)
             v = Vectors(builder, dtype, width)
-            rows, scratch, constants, lines, head = (array(i).data for i in (0, 3, 4, 5, 6))
-            parent_of, variable_of = array(7), array(8)
-            first_input, first_sum = integer(1), integer(2)
-            count = cgutils.unpack_tuple(builder, parent_of.shape)[0]
+            rows, scratch, constants, lines, head, parent_of, variable_of = (
+                given.pointer(i) for i in (0, 3, 4, 5, 6, 7, 8)
+            )
+            first_input, first_sum, count = given.index(1), given.index(2), given.length(7)
 
             def at(row: Any, begin: Any, q: int) -> Any:
                 return builder.add(builder.add(builder.mul(row, intp(lanes)), begin), intp(q * width))
 
             def own(row: Any, q: int) -> Any:
                 return builder.add(builder.mul(row, intp(side * width)), intp(q * width))
-
-            def add(slot: Any, factor: Any, value: Any) -> None:
-                builder.store(v.fma(factor, value, builder.load(slot)), slot)
 
             # Turned into registers by the compiler.
             slots = [[cgutils.alloca_once(builder, v.type) for _ in range(n_out)] for _ in range(side)]
@@ -77,14 +68,14 @@ def monomial_layer(*, n_out: int, n_linear: int, dtype: str, lanes: int, vector_
                     for q in range(side):
                         builder.store(v.spread(constants, intp(o)), slots[q][o])
                 for i in range(n_linear):
-                    given = [v.load(rows, at(builder.add(first_input, intp(i)), begin, q)) for q in range(side)]
+                    inputs = [v.load(rows, at(builder.add(first_input, intp(i)), begin, q)) for q in range(side)]
                     for o in range(n_out):
                         factor = v.spread(lines, intp(i * n_out + o))
                         for q in range(side):
-                            add(slots[q][o], factor, given[q])
+                            v.accumulate(factor, inputs[q], slots[q][o])
                 with cgutils.for_range(builder, count) as loop:
                     r = loop.index
-                    parent, variable = (builder.load(builder.gep(a.data, [r])) for a in (parent_of, variable_of))
+                    parent, variable = (builder.load(builder.gep(a, [r])) for a in (parent_of, variable_of))
                     is_one = builder.icmp_signed("<", parent, intp(0))
                     # What a negative parent stands for is read and not used.
                     parent, variable = (builder.select(is_one, intp(0), index) for index in (parent, variable))
@@ -99,7 +90,7 @@ def monomial_layer(*, n_out: int, n_linear: int, dtype: str, lanes: int, vector_
                     for o in range(n_out):
                         weight = v.spread(head, builder.add(base, intp(o)))
                         for q in range(side):
-                            add(slots[q][o], weight, values[q])
+                            v.accumulate(weight, values[q], slots[q][o])
                 for o in range(n_out):
                     for q in range(side):
                         v.store(builder.load(slots[q][o]), rows, at(builder.add(first_sum, intp(o)), begin, q))

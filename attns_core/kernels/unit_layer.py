@@ -6,13 +6,12 @@ terms: one vector of lanes at a time, units from the first to the last, each wei
 What is left are the operations of the formula.
 """
 
-from math import gcd
 from typing import Any
 
 from numba.core import cgutils
 
 from attns_core.kernels.layer_function import Given, layer_function
-from attns_core.kernels.vector_arithmetic import Vectors
+from attns_core.kernels.vector_arithmetic import Vectors, vector_width
 
 UNITS = 4
 """Units computed side by side, to hide latencies; the caller pads to a multiple of it.
@@ -37,7 +36,7 @@ def unit_layer(
     vector_bits : int
         Width of a vector; narrower where ``lanes`` is no multiple of it.
     """
-    width = gcd(lanes, vector_bits // (64 if dtype == "float64" else 32))
+    width = vector_width(dtype, lanes, vector_bits)
 
     def write(v: Vectors, intp: Any, given: Given) -> None:
         builder = v.builder
@@ -48,9 +47,6 @@ def unit_layer(
         def element(index: Any, stride: int, offset: int) -> Any:
             return builder.add(builder.mul(index, intp(stride)), intp(offset))
 
-        def add(slot: Any, factor: Any, value: Any) -> None:
-            builder.store(v.fma(factor, value, builder.load(slot)), slot)
-
         # Turned into registers by the compiler.
         slots = [cgutils.alloca_once(builder, v.type) for _ in range(n_out)]
         with cgutils.for_range_slice(builder, intp(0), intp(lanes), intp(width)) as (begin, _):
@@ -60,7 +56,7 @@ def unit_layer(
             for i in range(n_linear):
                 line = v.load(given.target, at(given.first_input, i, begin))
                 for o, slot in enumerate(slots):
-                    add(slot, v.spread(given.lines, intp(i * n_out + o)), line)
+                    v.accumulate(v.spread(given.lines, intp(i * n_out + o)), line, slot)
             with cgutils.for_range_slice(builder, intp(0), given.count, intp(UNITS)) as (first, _):
                 units = [builder.add(first, intp(r)) for r in range(UNITS)]
                 values = []
@@ -71,7 +67,7 @@ def unit_layer(
                     values.append(v.activation(activation, z, given.shapes))
                 for unit, value in zip(units, values, strict=True):
                     for o, slot in enumerate(slots):
-                        add(slot, v.spread(given.heads, element(unit, n_out, o)), value)
+                        v.accumulate(v.spread(given.heads, element(unit, n_out, o)), value, slot)
             for o, slot in enumerate(slots):
                 v.store(builder.load(slot), given.target, at(given.first_sum, o, begin))
 

@@ -4,6 +4,7 @@ Sine units count in half turns: the caller divides their weights and biases by p
 the argument one exact subtraction.
 """
 
+from math import gcd
 from typing import Any, final
 
 from llvmlite import ir
@@ -24,6 +25,11 @@ _SINE = {
 _MAGIC = {"float64": 6755399441055744.0, "float32": 12582912.0}
 
 
+def vector_width(dtype: str, lanes: int, vector_bits: int) -> int:
+    """Numbers in a vector of ``vector_bits``, fewer where ``lanes`` is no multiple of them."""
+    return gcd(lanes, vector_bits // (64 if dtype == "float64" else 32))
+
+
 @final
 class Vectors:
     """Arithmetic on vectors of lanes, as statements of the compiler's intermediate language."""
@@ -38,6 +44,10 @@ class Vectors:
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         return self.builder.call(self._fma, [a, b, c])
+
+    def accumulate(self, factor: Any, value: Any, slot: Any) -> None:
+        """Add a product to what stands in ``slot``."""
+        self.builder.store(self.fma(factor, value, self.builder.load(slot)), slot)
 
     def constant(self, value: float) -> Any:
         return ir.Constant(self.type, [ir.Constant(self.scalar, float(value))] * self.width)

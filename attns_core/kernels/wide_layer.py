@@ -54,7 +54,7 @@ def wide_layer(
                 for row in range(rows):
                     one = factor(term, row)
                     for slot, value in zip(slots[row], fetched, strict=True):
-                        builder.store(v.fma(one, value, builder.load(slot)), slot)
+                        v.accumulate(one, value, slot)
             return [[builder.load(slot) for slot in slots[row]] for row in range(rows)]
 
         def index(*terms: Any) -> Any:

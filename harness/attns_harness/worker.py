@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from attns_core.control import Adaptive, StepControl
-from attns_core.corrector import Correction, CorrectorSequence
+from attns_core.corrector import Correction
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.metric import Outcome as Measured
@@ -30,6 +30,7 @@ from attns_harness.sandbox import RETIRED, Sandbox
 from attns_harness.store import FULL, Outcome
 from attns_harness.tasks import Report, Task, WorkerContext
 from attns_harness.timing import sample
+from attns_harness.training_columns import training_columns
 
 if TYPE_CHECKING:
     from attns_core.training import Trained
@@ -275,7 +276,7 @@ class Worker:
 
     def _corrector(self, task: Task) -> tuple[Correction | None, dict[str, Any]]:
         trained = self._trained(task)
-        return (None, {}) if trained is None else (trained.corrector, _training_columns(trained))
+        return (None, {}) if trained is None else (trained.corrector, training_columns(trained))
 
     def _use(self, task: Task, problem: Problem, solution: Solution) -> dict[str, Any]:
         """Whether an active corrector was used where it was trained."""
@@ -376,28 +377,3 @@ def _failure(error: BaseException) -> Outcome:
     state = "oom" if "can't allocate memory" in text or "OutOfMemory" in text else "error"
     reason = next(iter(text.splitlines()), text)
     return Outcome(state=state, reason=reason[:500], traceback=traceback.format_exc()[-8000:])
-
-
-def _training_columns(trained: "Trained") -> dict[str, Any]:
-    metadata, corrector = trained.metadata, trained.corrector
-    names = ("train_seconds", "data_seconds", "held_out_relative_error", "gated")
-    chosen, asked = metadata.get("chosen") or {}, metadata.get("corrector") or {}
-    dataset = metadata.get("dataset")
-    return {
-        **{name: metadata.get(name) for name in names},
-        "input": corrector.input,
-        "width": chosen.get("width", asked.get("width")),
-        "dataset_id": dataset if isinstance(dataset, str) else (dataset or {}).get("id"),
-        "n_weights": _n_weights(corrector),
-        "corrector_operations": corrector.operations,
-        "lipschitz": (metadata.get("lipschitz") or {}).get("sampled"),
-    }
-
-
-def _n_weights(corrector: Correction) -> int:
-    """Layers' matrices, offsets and weights of values, over all steps."""
-    if isinstance(corrector, CorrectorSequence):
-        return sum(_n_weights(c) for c in corrector.correctors)
-    layers = [a for layer in corrector.layers for a in (layer.weight, layer.bias)]
-    arrays = [corrector.offset, corrector.weights, *layers]
-    return sum(int(a.size) for a in arrays if a is not None)

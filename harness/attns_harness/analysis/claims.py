@@ -58,20 +58,16 @@ def claims(table: Frame) -> list[Claim]:
     list of Claim
         A claim for which the table has no pairs says so.
     """
-    rows = table[table[ERROR].notna()].copy()
-    rows["noise"] = rows["noise"].fillna(0.0)
-    # A table holds one step per equation, except where steps are the axis of the comparison.
-    coarse = rows.groupby("equation")["dt"].transform("max")
-    at_step = rows[rows["dt"] == coarse]
+    rows = _measured(table)
+    at_step = _at_step(rows)
     return [_improves(at_step), _less_data(at_step), _explosions(at_step), _noise(at_step), _convergence(rows)]
 
 
 def against_other_correctors(table: Frame) -> Claim:
     """AttNS's error over that of every other corrector of the run, where the paper claims nothing."""
     question = "How AttNS compares with the other correctors of the run."
-    rows = table[table[ERROR].notna()].copy()
-    rows["noise"] = rows["noise"].fillna(0.0)
-    clean = rows[(rows["dt"] == rows.groupby("equation")["dt"].transform("max")) & (rows["noise"] == 0)]
+    rows = _at_step(_measured(table))
+    clean = rows[rows["noise"] == 0]
     own, found, said = _learned(_plain(clean), "attns"), [], []
     for name in sorted(set(clean["corrector"].dropna()) - {"attns", "neurvec", "none"}):
         evidence = paired_ratios(own, clean[clean["corrector"] == name], ["equation", "method", "train_trajectories"])
@@ -110,6 +106,18 @@ def paired_ratios(one: Frame, other: Frame, by: list[str]) -> Frame:
             (*key, ratio.value, ratio.low, ratio.high, ratio.n, says),
         )
     return pd.DataFrame(found, columns=[*by, "ratio", "low", "high", "seeds", "says"])
+
+
+def _measured(table: Frame) -> Frame:
+    """The rows that have an error; without noise where none is stated."""
+    rows = table[table[ERROR].notna()].copy()
+    rows["noise"] = rows["noise"].fillna(0.0)
+    return rows
+
+
+def _at_step(rows: Frame) -> Frame:
+    """A table holds one step per equation, except where steps are the axis of the comparison: the coarsest."""
+    return rows[rows["dt"] == rows.groupby("equation")["dt"].transform("max")]
 
 
 def _bare(rows: Frame) -> Frame:

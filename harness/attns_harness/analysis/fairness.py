@@ -87,10 +87,13 @@ def _strong_baseline(learned: Frame, classical: Frame, registry: Any) -> Check:
     missing = []
     for problem in sorted(learned["problem"].unique()):
         rows = classical[(classical["problem"] == problem) & classical["ok"]]
-        methods = rows["method"].unique()
-        if _by_its_own_solver(rows, registry):
-            continue
-        if not any(order.get(m, 0) >= STRONG_ORDER for m in methods) and not _strong_on_stiff(rows, order, registry):
+        methods, equation = rows["method"].unique(), _equation_of(rows, registry)
+        strong = any(order.get(m, 0) >= STRONG_ORDER for m in methods)
+        if equation is not None and not strong:
+            # The solver that the equation names because no general one serves it, or one for stiff equations.
+            strong = bool((rows["solver"] == equation.solver).any())
+            strong = strong or ("stiff" in equation.tags and _strong_on_stiff(methods, order, registry))
+        if not strong:
             missing.append(problem)
     needed = (
         f"order {STRONG_ORDER} or more, on stiff equations a stiff one of order {STRONG_ORDER_STIFF} or more, or the "
@@ -104,22 +107,16 @@ def _strong_baseline(learned: Frame, classical: Frame, registry: Any) -> Check:
     )
 
 
-def _by_its_own_solver(rows: Frame, registry: Any) -> bool:
-    """Whether the solver took part that the equation names because no general one serves it."""
-    if registry is None or rows.empty or rows["equation"].iloc[0] not in registry.names("equation"):
-        return False
-    return bool((rows["solver"] == registry.equation(rows["equation"].iloc[0]).solver).any())
+def _equation_of(rows: Frame, registry: Any) -> Any:
+    """The registered equation of a problem's rows; None where there is none."""
+    name = rows["equation"].iloc[0] if len(rows) else None
+    return registry.equation(name) if registry is not None and name in registry.names("equation") else None
 
 
-def _strong_on_stiff(rows: Frame, order: dict[str, float], registry: Any) -> bool:
-    """Whether the equation is stiff and a method made for that took part."""
-    if registry is None or rows.empty or rows["equation"].iloc[0] not in registry.names("equation"):
-        return False
-    known = set(registry.names("method"))
-    stiff = [m for m in rows["method"].unique() if m in known and "stiff" in registry.method(m).tags]
-    return "stiff" in registry.equation(rows["equation"].iloc[0]).tags and any(
-        order.get(m, 0) >= STRONG_ORDER_STIFF for m in stiff
-    )
+def _strong_on_stiff(methods: Any, order: dict[str, float], registry: Any) -> bool:
+    """Whether a method made for stiff equations took part."""
+    known = [m for m in methods if m in registry.names("method")]
+    return any("stiff" in registry.method(m).tags and order.get(m, 0) >= STRONG_ORDER_STIFF for m in known)
 
 
 def _orders(classical: Frame, registry: Any) -> dict[str, float]:

@@ -17,7 +17,6 @@ from attns_harness.reports.summary import states
 from attns_harness.reports.text import file_name
 from attns_harness.reports.verdicts import verdicts
 from attns_harness.reports.write import read_run, write_formats
-from attns_harness.tables import read_results
 
 ROWS = [
     "cell_id",
@@ -40,11 +39,12 @@ LEVELS = (1e-2, 1e-4, 1e-6, 1e-8, 1e-10)
 @final
 @dataclass(frozen=True, eq=False)
 class PublishedRun:
-    """A run on the site: its folder there, and everything known about it."""
+    """A run on the site: its folder there, and everything known about it; ``rows`` as stored."""
 
     slug: str
     study: Study
     facts: RunFacts
+    rows: Frame
 
 
 def publish(
@@ -63,9 +63,9 @@ def publish(
         if slugs.count(slug) > 1:
             raise AttnsError(f"two runs are called {slug!r}; rename one folder")
     written: list[Path] = []
-    for run, folder in zip(runs, run_dirs, strict=True):
+    for run in runs:
         target = site / "runs" / run.slug
-        written += write_formats(run.study, run.facts, read_results(folder), target, formats, registry)
+        written += write_formats(run.study, run.facts, run.rows, target, formats, registry)
         written.append(_write(target / "rows.html", _rows_page(run)))
     everything = pd.concat([r.study.table.assign(run=r.slug) for r in runs], ignore_index=True)
     for kind, folder, page in (("equation", "equations", _equation_page), ("solver", "solvers", _solver_page)):
@@ -81,8 +81,8 @@ def publish(
 
 
 def _read(run_dir: Path, registry: Any) -> PublishedRun:
-    study, facts = read_run(run_dir, registry)
-    return PublishedRun(file_name(facts.name), study, facts)
+    study, facts, rows = read_run(run_dir, registry)
+    return PublishedRun(file_name(facts.name), study, facts, rows)
 
 
 def _write(path: Path, page: Page) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 from attns_core import build_registry
 from attns_core.errors import UnknownNameError
+from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.study import Study
 from attns_harness.analysis.table import prepare
 from attns_harness.reports.content import document
@@ -66,16 +67,16 @@ def write_report(
     """
     registry = build_registry() if registry is None else registry
     _check_names(formats, registry)
-    study, facts = read_run(run_dir, registry, title)
-    return write_formats(study, facts, read_results(run_dir), out, formats, registry)
+    study, facts, table = read_run(run_dir, registry, title)
+    return write_formats(study, facts, table, out, formats, registry)
 
 
-def read_run(run_dir: Path, registry: Any, title: str = "") -> tuple[Study, RunFacts]:
-    """The analyses of a stored run, each made when first asked for, and what lies beside its tables."""
-    facts = read_facts(run_dir)
+def read_run(run_dir: Path, registry: Any, title: str = "") -> tuple[Study, RunFacts, Frame]:
+    """The analyses of a stored run, each made when first asked for, what lies beside its tables, and its rows."""
+    facts, table = read_facts(run_dir), read_results(run_dir)
     title = title or facts.title or facts.name
-    table = prepare(read_results(run_dir), registry)
-    return Study(table, title, registry, facts.regimes, terms_of(run_dir)), facts
+    study = Study(prepare(table, registry), title, registry, facts.regimes, terms_of(run_dir))
+    return study, facts, table
 
 
 def write_formats(
