@@ -129,6 +129,17 @@ def test_learning_curves_take_each_corrector_with_its_own_input_and_clean_data()
     assert curves["rollout_mse"].max() < 1e3
 
 
+def test_learning_curves_take_the_input_given_to_most_rows_where_a_run_has_no_other() -> None:
+    table = study_table()
+    attns = table["corrector"] == "attns"
+    given = table.assign(solver=table["solver"].mask(attns, table["solver"].str.replace("[", "[input=u,", regex=False)))
+    rare = given[attns & (given["seed"] == given["seed"].min())]
+    rare = rare.assign(solver=rare["solver"].str.replace("input=u", "input=uK", regex=False), rollout_mse=1e9)
+    curves = learning_curves(prepare(pd.concat([given, rare])))
+    assert set(curves["corrector"]) == {*CORRECTORS, "none"}
+    assert curves["rollout_mse"].max() < 1e3
+
+
 def test_a_run_with_one_training_size_has_no_learning_curves() -> None:
     assert learning_curves(prepare(synthetic.table())).empty
 

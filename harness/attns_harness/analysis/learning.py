@@ -31,8 +31,9 @@ _TINY = 1e-300
 def learning_curves(table: Frame) -> Frame:
     """Error and explosion rate over training trajectories, per problem, base method and corrector.
 
-    Training data without noise (the least noise of the run), every corrector with its own input, at the
-    largest step with two training sizes or more.
+    Training data without noise (the least noise of the run), every corrector with its own input, or, where
+    the run has none, the one that most of its rows are given, at the largest step with two training sizes or
+    more.
 
     Parameters
     ----------
@@ -50,7 +51,8 @@ def learning_curves(table: Frame) -> Frame:
     usable = table[table[ERROR].notna() & table["dt"].notna()]
     for problem, rows in usable.groupby("problem"):
         corrected = rows["learned"] & (rows["corrector"] != "")
-        own = rows[corrected & ~rows["solver"].str.contains("input=", regex=False)]
+        own = rows[corrected]
+        own = own[~_ablated(own)]
         own = own[own["noise"].fillna(0.0) == own["noise"].fillna(0.0).min()]
         sizes = own.groupby("dt")["train_trajectories"].nunique()
         if sizes.empty or sizes.max() < 2:
@@ -64,6 +66,23 @@ def learning_curves(table: Frame) -> Frame:
         for method, cells in bare[bare["method"].isin({*own["method"], STRONG})].groupby("method"):
             found.append((problem, method, "none", dt, np.nan, *_measures(cells)))
     return pd.DataFrame(found, columns=COLUMNS)
+
+
+def _ablated(rows: Frame) -> Column:
+    """Rows whose corrector reads another input than the run's main one for it.
+
+    The main input is the corrector's own; where the run has no such rows, the one that most rows are given.
+    """
+    given = rows["solver"].str.extract(r"input=([^,\]]+)", expand=False).fillna("")
+    main = given.groupby(rows["corrector"]).transform(_main_input)
+    return given != main
+
+
+def _main_input(given: Column) -> str | None:
+    if (given == "").any():
+        return ""
+    most = given.mode()
+    return most.iloc[0] if len(most) == 1 else None
 
 
 def _measures(cells: Frame) -> tuple[object, ...]:

@@ -37,12 +37,8 @@ def map_figure(found: Frame) -> Any:
             colour = _COLOURS.get(str(verdict), TIE)
             axes.scatter(group["evaluation_ns"], group["evaluations_per_step"], s=26, color=colour, zorder=3,
                          label=f"{verdict} ({len(group)})")  # fmt: skip
-        for row in placed.itertuples():
-            ratio = min(row.ratio, row.ratio_p99) if np.isfinite(row.ratio_p99) else row.ratio
-            axes.annotate(f"{names[row.regime]}: {ratio:.2g}\u00d7 @{row.error:.0e}",
-                          (row.evaluation_ns, row.evaluations_per_step), xytext=(4, 3), textcoords="offset points",
-                          fontsize="x-small", color=_COLOURS.get(row.verdict, TIE))  # fmt: skip
         _lines(axes, placed)
+        _labels(axes, placed, names)
         axes.set_xlabel("classical time per right-hand side (ns, linear algebra included)")
         axes.set_ylabel("right-hand sides that one learned step replaces")
         axes.set_title("Who wins at equal error", loc="left", fontweight="bold")
@@ -55,6 +51,30 @@ def map_figure(found: Frame) -> Any:
             text += [f"   {names[n]}: @" + ", ".join(f"{e:.0e}" for e in g["error"]) for n, g in lost.groupby("regime")]
         beside.text(0.0, 1.0, "\n".join(text), va="top", ha="left", fontsize="small", transform=beside.transAxes)
         return figure
+
+
+LABEL_WIDTH, LABEL_HEIGHT = 80.0, 8.5
+"""Room of a label, points."""
+
+
+def _labels(axes: Any, placed: Frame, names: dict[str, int]) -> None:
+    """Regime, ratio and error beside every point; from the top down, each below those that it would cover."""
+    points = axes.transData.transform(placed[["evaluation_ns", "evaluations_per_step"]].to_numpy(dtype=float))
+    points *= 72 / axes.figure.dpi
+    taken: list[tuple[float, float]] = []
+    for i in np.argsort(-points[:, 1], kind="stable"):
+        row = placed.iloc[i]
+        x, y = points[i] + (4.0, 3.0)
+        for left, bottom in sorted(taken, key=lambda at: -at[1]):
+            if abs(left - x) < LABEL_WIDTH and bottom - LABEL_HEIGHT < y < bottom + LABEL_HEIGHT:
+                y = bottom - LABEL_HEIGHT
+        taken.append((x, y))
+        ratio = min(row["ratio"], row["ratio_p99"]) if np.isfinite(row["ratio_p99"]) else row["ratio"]
+        times = f"{ratio:.2g}" if ratio < 100 else f"{ratio:.0f}"
+        axes.annotate(f"{names[row['regime']]}: {times}\u00d7 @{row['error']:.0e}",
+                      (row["evaluation_ns"], row["evaluations_per_step"]), xytext=(4.0, y - points[i][1]),
+                      textcoords="offset points", fontsize="x-small",
+                      color=_COLOURS.get(row["verdict"], TIE))  # fmt: skip
 
 
 def _lines(axes: Any, placed: Frame) -> None:
