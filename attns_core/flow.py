@@ -1,8 +1,11 @@
-"""The exact flow over one coarse step, to round-off, for making training data."""
+"""The exact flow over coarse steps, to round-off, for making training data.
+
+:func:`numpy_flow` is what it is; :func:`compiled_flow` is the same in a kernel over blocks of trajectories.
+"""
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,8 +17,17 @@ from attns_core.method import AbstractMethod, ExplicitRungeKutta
 from attns_core.parameters import ParamView
 from attns_core.types import Array
 
+Flow: TypeAlias = Callable[[Array, Array, float, int], tuple[Array, Array]]
+"""``flow(times, u, dt, substeps)``: steps of length ``dt`` from each of ``times``, the first from ``u`` (dim, n).
+
+States before the steps and what the steps add, both (steps, dim, n).
+"""
+
 _LANES = 4096
+_BLOCK = 32
 _MOST_SUBSTEPS = 4096
+_MOST_OPERATIONS = 800
+"""Operations of a right-hand side, sums counted once, up to which it is compiled for data; beyond, that takes long."""
 _PROBE = 64
 _ROUND_OFF = 1e-15
 
@@ -93,11 +105,69 @@ def exact_increment(equation: Equation, t: Any, u: Array, dt: float, substeps: i
     return total
 
 
-def substeps_for(equation: Equation, t: float, u: Array, dt: float, *, start: int = 2) -> int:
+def numpy_flow(equation: Equation) -> Flow:
+    """The flow of an equation in plain NumPy, which every equation has."""
+
+    def flow(times: Array, u: Array, dt: float, substeps: int) -> tuple[Array, Array]:
+        states = np.empty((len(times), *u.shape))
+        increments = np.empty_like(states)
+        for i, t in enumerate(times):
+            states[i], increments[i] = u, exact_increment(equation, t, u, dt, substeps)
+            u = u + increments[i]
+        return states, increments
+
+    return flow
+
+
+def compiled_flow(equation: Equation) -> Flow | None:
+    """The same in a kernel, compiled before this returns; None for right-hand sides that are large or no formula."""
+    from attns_core.backends.numba_record import recorded
+    from attns_core.kernels.cache import load_kernel
+    from attns_core.kernels.fixed import staged_coefficients
+    from attns_core.kernels.form import ENTRY, Form
+    from attns_core.kernels.increments import increments as increments_kernel
+    from attns_core.kernels.recorder import LANE
+    from attns_core.kernels.sums import needed, sum_loops
+
+    try:
+        graph = recorded(equation)
+    except AttnsError:
+        return None
+    if len(needed(graph, graph.outputs, sum_loops(graph, graph.outputs, LANE))) > _MOST_OPERATIONS:
+        return None
+    generated = increments_kernel(graph, Form(lanes=_BLOCK))
+    kernel = load_kernel(generated.source, ENTRY)
+    c = np.array(graph.evaluate(generated.parameters, equation.p.numeric().tolist()))
+    t = dop853().tableau
+    tables = staged_coefficients(t.a, t.b, t.c, t.needed)
+
+    def flow(times: Array, u: Array, dt: float, substeps: int) -> tuple[Array, Array]:
+        u = np.array(u, dtype=np.float64, order="C")
+        states = np.empty((len(times), *u.shape))
+        increments = np.empty_like(states)
+        begins = np.array(times, dtype=np.float64)
+        blocks = -(-u.shape[1] // _BLOCK)
+        arguments = (u, states, increments, begins, substeps, dt / substeps, c, 0, blocks, *tables)
+        kernel(*arguments)
+        if generated.has_limits and np.isnan(increments[-1:]).any():
+            # An argument outside a fast function's range: the C library's have none.
+            load_kernel(increments_kernel(graph, Form(lanes=_BLOCK, exact=True)).source, ENTRY)(*arguments)
+        return states, increments
+
+    flow(np.zeros(0), np.zeros((equation.dim, 1)), 1.0, 1)
+    return flow
+
+
+def substeps_for(equation: Equation, t: float, u: Array, dt: float, *, start: int = 2, flow: Flow | None = None) -> int:
     """Sub-steps, ``start`` times a power of two, whose error over ``dt`` is round-off.
 
     The error is seen by halving: half the count may err by 256 times round-off, which an 8th-order
     method turns into round-off.
+
+    Parameters
+    ----------
+    flow : callable, optional
+        Default: :func:`numpy_flow`.
 
     Raises
     ------
@@ -105,11 +175,12 @@ def substeps_for(equation: Equation, t: float, u: Array, dt: float, *, start: in
         If 4096 sub-steps do not suffice: the equation is too stiff at this step for explicit data.
     """
     probe = u[:, :: max(1, u.shape[1] // _PROBE)]
-    count = start
+    count, times = start, np.array([t])
+    flow = numpy_flow(equation) if flow is None else flow
     with np.errstate(all="ignore"):
-        coarse = exact_increment(equation, t, probe, dt, count // 2)
+        coarse = flow(times, probe, dt, count // 2)[1][0]
         while count <= _MOST_SUBSTEPS:
-            fine = exact_increment(equation, t, probe, dt, count)
+            fine = flow(times, probe, dt, count)[1][0]
             size = np.abs(probe).max(axis=1, keepdims=True) + np.abs(fine).max(axis=1, keepdims=True)
             if np.all(np.abs(fine - coarse) <= 256 * _ROUND_OFF * size):
                 return count

@@ -1,18 +1,21 @@
 """Training pairs: accurate, split by trajectory, cached by content, and strict about what users bring."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from attns_plugins.equations.fourier_potential import FOURIER_POTENTIAL
 from attns_plugins.equations.henon_heiles import HENON_HEILES
+from attns_plugins.equations.quadrupole_trap import QUADRUPOLE_TRAP
 from attns_plugins.equations.spring_chain import SPRING_CHAIN
 from attns_plugins.methods.rk4 import RK4
 
 from attns_core import AttnsError, Equation
 from attns_core.dataset import FULL_SET, STREAMS, Dataset, fraction_of_full, held_out_pairs, make_dataset
-from attns_core.flow import exact_increment, substeps_for
+from attns_core.flow import compiled_flow, exact_increment, numpy_flow, substeps_for
 from attns_core.trajectories import dataset_from_trajectories, read_trajectories
 
 
@@ -59,11 +62,39 @@ def test_substeps_reach_round_off() -> None:
     assert np.abs(exact_increment(HENON_HEILES, 0.0, u, 0.5, count) - finer).max() < 2e-15
 
 
+@pytest.mark.parametrize("n", [1, 33])
+@pytest.mark.parametrize("equation", [HENON_HEILES, FOURIER_POTENTIAL, QUADRUPOLE_TRAP], ids=lambda e: e.name)
+def test_the_compiled_flow_is_the_plain_one_to_round_off(equation: Equation, n: int) -> None:
+    # Forced equations start at times other than zero, partial blocks repeat their last trajectory.
+    u, times = equation.initial_states(3, n), 0.3 + 0.2 * np.arange(4)
+    compiled = compiled_flow(equation)
+    assert compiled is not None
+    for mine, plain in zip(compiled(times, u, 0.2, 4), numpy_flow(equation)(times, u, 0.2, 4), strict=True):
+        assert mine.shape == plain.shape == (4, equation.dim, n)
+        assert np.abs(mine - plain).max() < 1e-14 * np.abs(plain).max()
+
+
+def test_the_compiled_flow_falls_back_to_exact_functions_out_of_the_fast_ones_range() -> None:
+    def rhs(t: Any, u: Any, p: Any, m: Any) -> tuple[Any, ...]:
+        return (m.sin(u[0]),)
+
+    far = replace(HENON_HEILES, rhs=rhs, components=("x",), sample=lambda p, rng, n: np.full((1, n), 1e12))
+    u, times = far.initial_states(0, 2), np.zeros(1)
+    compiled = compiled_flow(far)
+    assert compiled is not None
+    np.testing.assert_allclose(compiled(times, u, 0.1, 2)[1], numpy_flow(far)(times, u, 0.1, 2)[1], rtol=1e-12)
+
+
+def test_right_hand_sides_that_cannot_be_compiled_have_no_compiled_flow() -> None:
+    def rhs(t: Any, u: Any, p: Any, m: Any) -> tuple[Any, ...]:
+        return (np.cumsum(u[0]),)
+
+    assert compiled_flow(replace(HENON_HEILES, rhs=rhs, components=("x",))) is None
+
+
 def test_stiff_equations_are_refused_with_a_remedy() -> None:
     def rhs(t: Any, u: Any, p: Any, m: Any) -> tuple[Any, ...]:
         return (-1e9 * u[0],)
-
-    from dataclasses import replace
 
     stiff = replace(HENON_HEILES, rhs=rhs, components=("x",), sample=lambda p, rng, n: np.ones((1, n)), invariants=())
     with pytest.raises(AttnsError, match="too stiff"):
