@@ -37,6 +37,8 @@ class _Model:
     z: Array
     V: Array
     y: Array
+    size: float
+    """Root mean square of the targets, in the dataset's units; ``y`` is measured in it."""
     check: "_Model | None" = None
 
     def hidden(self, weight: Array, bias: Array) -> tuple[Array, Array]:
@@ -82,13 +84,14 @@ def train_features(
     *,
     iterations: int,
     patience: int,
+    tolerance: float = 0.0,
     report: Report | None = None,
 ) -> tuple[TrainedCorrector, bool]:
     """The skeleton with its one hidden layer trained on the training pairs.
 
     The layer of least held-out error is returned, and whether the keyboard ended the search. It also
-    ends after ``patience`` iterations without a better one, or when no damping makes a step worth
-    taking.
+    ends after ``patience`` iterations without a better one, when no damping makes a step worth
+    taking, or when the held-out root mean square error, in the dataset's units, is ``tolerance``.
 
     Raises
     ------
@@ -108,6 +111,7 @@ def train_features(
     state = _evaluate(model, weight, bias)
     best, least, since = (weight, bias), state.held_out, 0
     damping, interrupted = 1e-2, False
+    enough = (tolerance / model.size) ** 2
     try:
         for iteration in range(iterations):
             normal, gradient = _normal_equations(model, state)
@@ -129,7 +133,7 @@ def train_features(
                 best, least, since = (weight, bias), state.held_out, 0
             if report is not None:
                 report(iteration + 1, state.loss, state.held_out)
-            if since >= patience:
+            if since >= patience or state.held_out <= enough:
                 break
     except KeyboardInterrupt:
         interrupted = True
@@ -142,9 +146,10 @@ def _model(corrector: Corrector, skeleton: TrainedCorrector, data: Dataset) -> _
     V = value_stack(skeleton, data)
     if len(V):
         V = V / np.maximum(np.sqrt(np.mean(V**2, axis=2, keepdims=True)), 1e-300)
-    target = target / np.sqrt(np.mean(target**2))
+    size = float(np.sqrt(np.mean(target**2)))
+    target = target / size
     va: Any = data.held_out
-    parts = [_Model(skeleton, corrector.offset, x[:, m], V[:, :, m], target[m]) for m in (~va, va)]
+    parts = [_Model(skeleton, corrector.offset, x[:, m], V[:, :, m], target[m], size) for m in (~va, va)]
     parts[0].check = parts[1]
     return parts[0]
 

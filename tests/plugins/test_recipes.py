@@ -87,6 +87,17 @@ def test_stage_attention_beats_neurvec_at_equal_operations_on_the_pendulum() -> 
     assert np.sqrt(ratios[0] * ratios[1]) < 1e-2
 
 
+def test_variable_projection_ends_at_its_tolerance(data: Dataset) -> None:
+    form = CORRECTOR["stage-attention"].with_options(width=8, input="u")
+    long, exact = (VARPRO_LM.with_options(iterations=8, bandwidths=[0.25], tolerance=t) for t in (0.0, 1.0))
+    assert long.fit(form, data, seed=0).chosen["iterations"] > 1
+    # The bare error is far below one spread of the states: the first iteration suffices.
+    assert exact.fit(form, data, seed=0).chosen["iterations"] == 1
+    size = float(np.sqrt(np.mean((data.r / data.scale[:, None]) ** 2)))
+    some = VARPRO_LM.with_options(iterations=8, bandwidths=[0.25], tolerance=1e-9 * size)
+    assert some.fit(form, data, seed=0).chosen["iterations"] == long.fit(form, data, seed=0).chosen["iterations"]
+
+
 def test_auto_input_is_chosen_on_held_out_pairs(data: Dataset) -> None:
     form = CORRECTOR["attns"].with_options(width=32)
     candidates = ("u", "S")

@@ -26,6 +26,9 @@ class VariableProjection(AbstractRecipe):
         Most Levenberg-Marquardt steps.
     patience : int
         Steps without a better held-out error before the search ends.
+    tolerance : float
+        Held-out root mean square error, in the dataset's units, at which the search ends: in a sequence of
+        correctors the easy steps then take few iterations and the hard ones many.
     bandwidths : tuple of float
         Starting bandwidths, chosen by a least-squares fit on held-out pairs.
     pairs : int
@@ -38,6 +41,7 @@ class VariableProjection(AbstractRecipe):
     title: str = field(default="Variable-projection Levenberg-Marquardt", init=False)
     iterations: int = 60
     patience: int = 15
+    tolerance: float = 0.0
     bandwidths: tuple[float, ...] = (0.05, 0.25, 1.0)
     ridges: tuple[float, ...] = RIDGES
     pairs: int = 4000
@@ -66,7 +70,13 @@ class VariableProjection(AbstractRecipe):
                 progress(iteration / self.iterations, f"{text}, at most {left:.0f} s left")
 
         features, interrupted = train_features(
-            corrector, features, data, iterations=self.iterations, patience=self.patience, report=report
+            corrector,
+            features,
+            data,
+            iterations=self.iterations,
+            patience=self.patience,
+            tolerance=self.tolerance,
+            report=report,
         )
         heads = fit_heads(corrector, features, thinned(dataset, self.max_pairs, seed), ridges=self.ridges)
         seconds = time.perf_counter() - start
