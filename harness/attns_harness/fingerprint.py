@@ -22,6 +22,8 @@ NO_OUTCOME = (
     "array_cache",
     "black_box",
     "citation",
+    # The module of the right-hand side of an equation in coordinates, which is hashed with that equation.
+    "coordinates",
     "errors",
     "hookspecs",
     "learned_state",
