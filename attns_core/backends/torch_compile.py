@@ -35,6 +35,28 @@ UNROLLED_NODES = 1000
 """Largest graph of several steps; five steps of the pendulum's RK4 take 4 s to compile, one takes 1 s."""
 
 
+CPU_OPTIONS: dict[str, Any] = {
+    # All components of all stages in one loop: intermediate stages stay in the first-level cache.
+    # (Half the time of inductor's default of 64 on a 40-dimensional chain. A GPU has too few
+    # registers for that.)
+    "max_fusion_size": MAX_NODES,
+    # A multiplication and an addition in one instruction, as the numba kernels do.
+    "cpp.enable_floating_point_contract_flag": "fast",
+    # A call from Python costs a microsecond per component: more than the step of a block of 100 trajectories.
+    "cpp_wrapper": True,
+}
+"""Settings of inductor on a CPU."""
+
+UNIT_LOOP_OPTIONS: dict[str, Any] = CPU_OPTIONS | {
+    # What is stacked is kept, what is not stacked is never kept: hidden units stay in registers.
+    "max_pointwise_cat_inputs": 0,
+    "realize_reads_threshold": 10_000,
+    "realize_acc_reads_threshold": 10_000,
+    "realize_opcount_threshold": 10_000,
+}
+"""Settings for a step that sums over hidden units as it makes them."""
+
+
 def work(method: AbstractMethod, n_steps: int, dim: int, n: int, corrector: CorrectorModule | None) -> float:
     """Component-stages of a solve: steps x trajectories x (components x stages + hidden units)."""
     stages: int = method.stages  # type: ignore[attr-defined]
@@ -47,7 +69,9 @@ def compile_pays(amount: float, device: torch.device) -> bool:
     return amount >= (CUDA_PAYS_FROM if device.type == "cuda" else CPU_PAYS_FROM)
 
 
-def compile_step(make: Callable[[Form], Step], t: Tensor, u: Tensor, *, dt: float, most: int = 1) -> tuple[Step, int]:
+def compile_step(
+    make: Callable[[Form], Step], t: Tensor, u: Tensor, *, dt: float, most: int = 1, unit_loop: bool = False
+) -> tuple[Step, int]:
     """Compile ``make(form)`` for the shape, dtype and device of ``u``.
 
     The step is traced to a graph of tensor operations, component by component where the graph stays
@@ -60,6 +84,8 @@ def compile_step(make: Callable[[Form], Step], t: Tensor, u: Tensor, *, dt: floa
         The step, for the clock of later steps in the graph.
     most : int
         The number of steps in the graph divides this.
+    unit_loop : bool
+        Whether the step sums over hidden units as it makes them.
 
     Returns
     -------
@@ -88,10 +114,7 @@ def compile_step(make: Callable[[Form], Step], t: Tensor, u: Tensor, *, dt: floa
                 steps = largest_divisor(most, min(MAX_STEPS, max(1, UNROLLED_NODES // size)))
                 if steps > 1:
                     graph = _traced(make_fx, _repeated(make("components"), steps, dt), t, u)
-            # All components of all stages in one loop: intermediate stages stay in the first-level cache.
-            # (Half the time of inductor's default of 64 on a 40-dimensional chain. A GPU has too few
-            # registers for that.)
-            options = {"max_fusion_size": MAX_NODES} if u.device.type == "cpu" else {}
+            options = {} if u.device.type != "cpu" else UNIT_LOOP_OPTIONS if unit_loop else CPU_OPTIONS
             compiled: Any = inductor(graph, [t, u], options=options)
     except AttnsError:
         raise
@@ -123,6 +146,13 @@ def _repeated(step: Step, steps: int, dt: float) -> Step:
 
 
 def _traced(make_fx: Any, step: Step, t: Tensor, u: Tensor) -> Any:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
     # Once eagerly, so that constants a step makes on first use are made outside the trace.
     step(t, u)
-    return make_fx(step)(t, u)
+    graph = make_fx(step)(t, u)
+    # One mode for all inputs, which inductor's C++ wrapper asks for.
+    mode = FakeTensorMode()
+    for node, value in zip(graph.graph.find_nodes(op="placeholder"), (t, u), strict=True):
+        node.meta["val"] = mode.from_tensor(value)
+    return graph

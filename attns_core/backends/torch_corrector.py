@@ -12,6 +12,13 @@ from torch import Tensor, nn
 
 from attns_core.corrector import Activation, Layer, TrainedCorrector
 
+UNIT_LOOP_UP_TO = 12
+"""Inputs and outputs, together, of a hidden layer up to which its units need no matrix products."""
+
+
+UNIT_LOOP_ACTIVATIONS = ("identity", "sine", "quintic", "relu", "rational")
+"""Others end in an exponential, which inductor stores wherever it is read more than once."""
+
 
 class CorrectorModule(nn.Module):
     """A :class:`TrainedCorrector` as a module: ``module(u, S, k, dt) -> C``.
@@ -39,7 +46,8 @@ class CorrectorModule(nn.Module):
         self.linear = trained.linear
         self.active = trained.active
         self.layers = nn.ModuleList(_LayerModule(layer, tensor) for layer in trained.layers)
-        self.offset = parameter(trained.offset)
+        # One output's weights are neighbours, as the product with them reads them.
+        self.offset = None if trained.offset is None else nn.Parameter(tensor(trained.offset.T).T)
         self.weights = parameter(trained.weights)
         self.mean: Tensor
         self.scale: Tensor
@@ -66,7 +74,7 @@ class CorrectorModule(nn.Module):
         """The present weights as float64 arrays on the host."""
 
         def array(value: Any) -> Any:
-            return None if value is None else value.detach().cpu().numpy().astype(np.float64)
+            return None if value is None else value.detach().cpu().numpy().astype(np.float64, order="C")
 
         return TrainedCorrector(
             input=self.input,
@@ -90,11 +98,22 @@ class CorrectorModule(nn.Module):
         """Whether the term depends on the method's stages."""
         return self.input in ("f", "K", "uK") or self.values is not None
 
-    def feature_blocks(self, x: Tensor) -> list[Tensor]:
-        """Features of inputs ``(n_in, n)`` but for the constant 1, in blocks of shape ``(.., n)``."""
+    @property
+    def loops_over_units(self) -> bool:
+        """Whether :meth:`forward` can sum over the units of its only hidden layer without storing them."""
+        if len(self.layers) != 1 or self.layers[0].activation not in UNIT_LOOP_ACTIVATIONS:
+            return False
+        n_out = sum(part.shape[1:].numel() for part in (self.offset, self.weights) if part is not None)
+        return self.mean.numel() + n_out <= UNIT_LOOP_UP_TO
+
+    def _standardised(self, x: Tensor) -> Tensor:
         if self.lower is not None and self.upper is not None:
             x = torch.clamp(x, self.lower[:, None], self.upper[:, None])
-        z = (x - self.mean[:, None]) / self.scale[:, None]
+        return (x - self.mean[:, None]) / self.scale[:, None]
+
+    def feature_blocks(self, x: Tensor) -> list[Tensor]:
+        """Features of inputs ``(n_in, n)`` but for the constant 1, in blocks of shape ``(.., n)``."""
+        z = self._standardised(x)
         blocks = [z] if self.linear else []
         if len(self.layers) > 0:
             hidden = z
@@ -109,7 +128,7 @@ class CorrectorModule(nn.Module):
         """Feature vector of inputs ``(n_in, n)``: shape ``(n_features, n)``."""
         return torch.cat([torch.ones_like(x[:1]), *self.feature_blocks(x)])
 
-    def forward(self, u: Tensor, S: Tensor, k: Tensor | None, dt: float) -> Tensor:
+    def forward(self, u: Tensor, S: Tensor, k: Tensor | None, dt: float, *, unit_loop: bool = False) -> Tensor:
         """The term ``C``, shape ``(dim, n)``.
 
         Parameters
@@ -117,17 +136,17 @@ class CorrectorModule(nn.Module):
         u, S : Tensor, shape (dim, n)
         k : Tensor, shape (stages, dim, n), optional
             Needed where :attr:`needs_stages` says so.
+        unit_loop : bool
+            Write the hidden layer as sums over units instead of matrix products, which a compiler
+            turns into one loop that keeps nothing; for modules that :attr:`loops_over_units`.
         """
         dim, n = u.shape
         parts: list[Tensor] = [] if self.offset is None else [self.offset]
         if self.weights is not None:
             parts.append(self.weights.flatten(1))
         readout = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
-        blocks = self.feature_blocks(self._gather(u, S, k))
-        rows = readout[1:].split([b.shape[0] for b in blocks])
-        terms = readout[0][:, None].expand(-1, n)
-        for row, block in zip(rows, blocks, strict=True):
-            terms = torch.addmm(terms, row.T, block)
+        x = self._gather(u, S, k)
+        terms = self._unit_loop(x, readout) if unit_loop else self._products(x, readout)
 
         term = terms[:dim] if self.offset is not None else torch.zeros_like(u)
         if self.weights is not None and self.values is not None:
@@ -140,6 +159,35 @@ class CorrectorModule(nn.Module):
         if self.clip is not None:
             term = torch.clamp(term, -self.clip[:, None], self.clip[:, None])
         return term
+
+    def _products(self, x: Tensor, readout: Tensor) -> Tensor:
+        """Features times ``readout``, shape ``(n_out, n)``."""
+        blocks = self.feature_blocks(x)
+        rows = readout[1:].split([b.shape[0] for b in blocks])
+        terms: Tensor | None = None
+        for row, block in zip(rows, blocks, strict=True):
+            terms = row.T @ block if terms is None else torch.addmm(terms, row.T, block)
+        if terms is None:
+            return readout[0][:, None].expand(-1, x.shape[1])
+        return torch.sub(terms, -readout[0][:, None])  # see _LayerModule.forward
+
+    def _unit_loop(self, x: Tensor, readout: Tensor) -> Tensor:
+        """The same for one hidden layer on few inputs: elementwise, then one sum over units per output."""
+        # Stacked row by row, for a compiler to keep the inputs rather than to repeat them for every unit.
+        z = torch.stack(self._standardised(x).unbind(0)).unbind(0)
+        layer = cast("_LayerModule", self.layers[0])
+        inner = layer.bias[:, None]
+        for j, z_j in enumerate(z):
+            inner = inner + layer.weight[:, j : j + 1] * z_j
+        hidden = layer.activate(inner)
+        first = 1 + (len(z) if self.linear else 0)
+        terms = []
+        for i in range(readout.shape[1]):
+            term = (readout[first:, i : i + 1] * hidden).sum(dim=0) + readout[0, i]
+            for j in range(1, first):
+                term = term + readout[j, i] * z[j - 1]
+            terms.append(term)
+        return torch.stack(terms)
 
     def _gather(self, u: Tensor, S: Tensor, k: Tensor | None) -> Tensor:
         match self.input:
@@ -182,8 +230,12 @@ class _LayerModule(nn.Module):
         self.shape = nn.Parameter(tensor(layer.shape))
 
     def forward(self, z: Tensor) -> Tensor:
-        # The bias comes after the product: a compiler adds it where it applies the activation.
-        z = self.weight @ z + self.bias[:, None]
+        # Subtracted, since inductor makes a sum into addmm, which fills the output with the bias first:
+        # one more pass through memory over all units. So the activation's loop takes it along.
+        return self.activate(torch.sub(self.weight @ z, -self.bias[:, None]))
+
+    def activate(self, z: Tensor) -> Tensor:
+        """The activation of ``(units, n)``."""
         match self.activation:
             case "identity":
                 return z

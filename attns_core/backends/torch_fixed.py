@@ -15,7 +15,7 @@ from torch import Tensor
 
 from attns_core.backends.torch_compile import compile_pays, compile_step, largest_divisor, work
 from attns_core.backends.torch_corrector import CorrectorModule
-from attns_core.backends.torch_step import Form, Step, is_autonomous, make_step
+from attns_core.backends.torch_step import Form, Step, is_autonomous, make_step, stores_no_units
 from attns_core.method import AbstractMethod
 from attns_core.problem import Problem
 from attns_core.types import Array
@@ -66,10 +66,13 @@ def prepare_rollout(
     def make(form: Form) -> Step:
         return make_step(equation, method, dt, corrector=corrector, form=form)
 
-    block = _block_size(problem, method, corrector, dtype, device)
+    unit_loop = compiled and corrector is not None and stores_no_units(corrector, device)
+    block = _block_size(problem, method, corrector, dtype, device, stored=not unit_loop)
     like = u0[:, :1].expand(-1, block).contiguous()
     every = math.gcd(*clock.counts)
-    step, stride = compile_step(make, clock.zero, like, dt=dt, most=every) if compiled else (make("array"), 1)
+    step, stride = make("array"), 1
+    if compiled:
+        step, stride = compile_step(make, clock.zero, like, dt=dt, most=every, unit_loop=unit_loop)
     extra: dict[str, Any] = {"compiled": bool(compiled), "block": block}
     if compiled:
         extra["compiled_steps"] = stride
@@ -183,14 +186,17 @@ def _block_size(
     corrector: CorrectorModule | None,
     dtype: torch.dtype,
     device: torch.device,
+    *,
+    stored: bool,
 ) -> int:
-    """Trajectories per block: as many as keep stages and hidden units in cache, in equal blocks."""
+    """Trajectories per block: as many as keep stages and, where ``stored``, hidden units in cache, in equal blocks."""
     dim, n = problem.u0.shape
     stages: int = method.stages  # type: ignore[attr-defined]
     numbers = dim * (stages + 4)
     if corrector is not None:
         # What a layer makes and what the next product reads, each with as much again for the copies between.
-        numbers += 4 * max((layer.bias.numel() for layer in corrector.layers), default=0)  # type: ignore[operator,union-attr]
+        if stored:
+            numbers += 4 * max((layer.bias.numel() for layer in corrector.layers), default=0)  # type: ignore[operator,union-attr]
         numbers += 2 * corrector.mean.numel()
     if device.type == "cuda":
         # Without hidden units a GPU is best fed everything at once; with them they stay in its cache.

@@ -74,10 +74,16 @@ def make_step(
         if corrector is None:
             return new[0] if form == "array" else torch.stack(new)
         stages = _stack_stages(k, form, u) if corrector.needs_stages else None
-        term = corrector(u, S[0] if form == "array" else torch.stack(list(S)), stages, dt)
+        total = S[0] if form == "array" else torch.stack(list(S))
+        term = corrector(u, total, stages, dt, unit_loop=form == "components" and stores_no_units(corrector, u.device))
         return (new[0] if form == "array" else torch.stack(new)) + term
 
     return step
+
+
+def stores_no_units(corrector: CorrectorModule, device: torch.device) -> bool:
+    """Whether a compiled step sums over hidden units as it makes them: on a CPU, where inputs and outputs are few."""
+    return device.type == "cpu" and corrector.loops_over_units
 
 
 def is_autonomous(equation: Equation) -> bool:
