@@ -22,6 +22,8 @@ def available(platform: str) -> str | None:
     except RuntimeError:
         return f"jax sees no {platform}"
     jax.config.update("jax_enable_x64", True)
+    # A GPU would multiply float32 matrices with ten bits of mantissa: another accuracy than ours.
+    jax.config.update("jax_default_matmul_precision", "highest")
     return None
 
 

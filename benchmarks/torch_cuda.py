@@ -12,6 +12,7 @@ stay on the device and only the last is saved, so no transfer is part of them.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 import jax_peers
 import numpy as np
 import torch
-from measure import RESULTS, processor, write
+from measure import RESULTS, processor, version, write
 from workloads import WIDTH, Workload, registry, workload
 
 from attns_core import FixedStep
@@ -45,6 +46,8 @@ def main() -> None:
     if missing is not None:
         print(f"nothing measured: {missing}")
         return
+    # jax takes three quarters of a GPU's memory on its first call otherwise, and torch shares the device.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     device = torch.device(given.device)
     sizes = (100, 1000) if given.quick else (100_000, 1_000_000, 10_000_000)
     rounds = 2 if given.quick else given.rounds
@@ -54,6 +57,7 @@ def main() -> None:
     tables: dict[str, list[dict[str, Any]]] = {
         "Limits of the device": [{"dtype": dtype, **found} for dtype, found in limits.items()]
     }
+    crossed: list[str] = []
     for name in given.only:
         load = workload(name)
         rows = []
@@ -62,13 +66,17 @@ def main() -> None:
                 rows.append(throughput(load, dtype, n, device, limits[dtype], rounds, 20 if given.quick else 200))
                 print(name, rows[-1], flush=True)
         tables[f"{name}: throughput"] = rows
-        tables[f"{name}: crossover against numba"] = crossover(load, device, rounds, small=given.quick)
-    facts = describe_device(device)
+        tables[f"{name}: crossover against numba"] = rows = crossover(load, device, rounds, small=given.quick)
+        overtaken = [row["n"] for row in rows if row["numba / torch"] > 1]
+        crossed.append(f"{name} from {min(overtaken)}" if overtaken else f"{name} at none of these")
+    facts = describe_device(device) | {name: version(name) for name in ("jax", "diffrax", "numba")}
     title = str(facts.get("gpu", processor()))
     notes = [
         ", ".join(f"{key} {value}" for key, value in facts.items()),
         f"numba on {processor()}; best of {rounds} rounds; nanoseconds per trajectory and step.",
         "share: limit / measured. matmul share: time of the two plain matrix products of the corrector / measured.",
+        f"Batch sizes from which torch is ahead of numba, float64: {'; '.join(crossed)}.",
+        "Matrix products in full float32, in jax as well.",
     ]
     suffix = "_quick" if given.quick else ""
     label = "".join(c if c.isalnum() else "-" for c in title.lower()).strip("-")
@@ -117,7 +125,7 @@ def device_limits(device: torch.device, dtype: str, *, small: bool) -> dict[str,
     arithmetic = 2 * length * m / seconds_of(lambda: fused(zero, u), device, 5)
 
     side = 512 if small else 8192
-    a = torch.ones((side, side), dtype=precision, device=device)
+    a = torch.rand((side, side), dtype=precision, device=device)  # ones draw less power, so run faster
     product = 2 * side**3 / seconds_of(lambda: a @ a, device, 3)
     return {"copy B/s": copied, "multiply-add flop/s": arithmetic, "matrix product flop/s": product}
 
@@ -207,8 +215,8 @@ def ours(load: Workload, dtype: str, n: int, steps: int, device: torch.device) -
 def products(load: Workload, precision: Any, block: int, device: torch.device, rounds: int) -> float:
     """Seconds per trajectory of the corrector's two matrix products alone, at the same block size."""
     dim = load.equation.dim
-    first, second = (torch.ones(s, dtype=precision, device=device) for s in ((WIDTH, dim), (dim, WIDTH)))
-    u, hidden = (torch.ones((rows, block), dtype=precision, device=device) for rows in (dim, WIDTH))
+    first, second = (torch.rand(s, dtype=precision, device=device) for s in ((WIDTH, dim), (dim, WIDTH)))
+    u, hidden = (torch.rand((rows, block), dtype=precision, device=device) for rows in (dim, WIDTH))
     out, back = torch.empty_like(hidden), torch.empty_like(u)
     repeats = 20
 
