@@ -8,11 +8,11 @@ is refilled) is done lane by lane. A trajectory's numbers depend on nothing but 
 Semantics: ``attns_core/backends/numpy_adaptive.py``.
 """
 
-import re
 from typing import Protocol
 
 from attns_core.kernels.attempts import FusedAttempt, Pair, StagedAttempt
 from attns_core.kernels.emit import Emitter
+from attns_core.kernels.error_control import placed
 from attns_core.kernels.form import Form, Generated, begin, entry
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
@@ -64,7 +64,7 @@ def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tab
     out.line('@njit(error_model="numpy")')
     with out.block("def rhs(time, u, r, c)"):
         out.line("t = F(time)")
-        out.lines(constants.prologue())
+        constants.write(out)
         out.lines(f"u{i} = u[{i}]" for i in range(dim))
         out.lines(lines)
         out.lines(f"r[{i}] = {results[i]}" for i in range(dim))
@@ -72,7 +72,7 @@ def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tab
     out.lines(_FIRST_STEP.splitlines())
     out.lines(["", ""])
     with entry(out, form, f"{ARGUMENTS}{tables}"):
-        out.lines(constants.prologue())
+        constants.write(out)
         out.lines(_PROLOGUE.splitlines())
         out.line(f"u = np.empty({dim}, dtype=F)")
         out.line(f"slope = np.empty({dim}, dtype=F)")
@@ -86,17 +86,7 @@ def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tab
             attempt.write(out)
             with out.block("for l in range(L)"):
                 _bookkeep(out, dim)
-    return Generated(_place(out.text(), dim), tuple(constants.parameters))
-
-
-_ROWS = ("ts", "hs", "steps", "goals", "logs", "rest", "passed", "landed")
-
-
-def _place(text: str, dim: int) -> str:
-    """Turn per-lane names such as ``ts[l]`` into rows of one array: few arrays, few overlap checks."""
-    for i, name in enumerate(_ROWS):
-        text = re.sub(rf"\b{name}\[l\]", f"z[{i} * L + l]", text)
-    return re.sub(r"\bchecks\[l\]", f"w[{3 * dim} * L + l]", text)
+    return Generated(placed(out.text(), dim), tuple(constants.parameters))
 
 
 _FIRST_STEP = """@njit(error_model="numpy")

@@ -6,7 +6,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.error_control import control
+from attns_core.kernels.error_control import control, placed
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source, Statement
 from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
@@ -77,8 +77,8 @@ class FusedAttempt:
     def write(self, out: Source) -> None:
         dim = self.dim
         with lane_loop(out):
-            out.line("t = ts[l]")
-            out.line("h = hs[l]")
+            out.line(placed("t = ts[l]", dim))
+            out.line(placed("h = hs[l]", dim))
             out.line("g = F(h)")
             out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
             if self.pair.is_fsal:
@@ -139,7 +139,7 @@ class StagedAttempt:
             with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
                 out.line("y[d * L + l] = w[d * L + l] + F(hs[l]) * y[d * L + l]")
             out.line("cs = times[s]")
-            time = "tl = F(ts[l] + cs * hs[l])" if self.uses_time else ""
+            time = placed("tl = F(ts[l] + cs * hs[l])", dim) if self.uses_time else ""
             evaluate_stage(out, dim, self.used, self.lane, self.results, time)
         with out.block("for l in range(L)"):
             out.line("sums[2 * L + l] = zero")

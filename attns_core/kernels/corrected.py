@@ -32,7 +32,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
     arguments = _stacked() if form.varying else ARGUMENTS
     with entry(out, form, f"initial, out, t_save, counts, {form.steps}, c, first, last, {tableau}{arguments}"):
         out.line("n = initial.shape[1]")
-        out.lines(step.emitter.constants.prologue())
+        step.emitter.constants.write(out)
         scaled: list[str] = []
         if isinstance(step, StagedLines):
             step.prologue(out, form)

@@ -5,17 +5,21 @@ Names in emitted code: ``F`` is the working precision, ``c`` the array of parame
 precision.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import final
 
 from attns_core.kernels.recorder import LANE, PARAMETER, TIME, Graph
-from attns_core.kernels.source import Loop, Statement
+from attns_core.kernels.source import Loop, Source, Statement
 from attns_core.kernels.sums import SumLoop, needed, sum_loops
+
+LITERAL = re.compile(r"q\d+")
+"""Names of literals, which are constants of the module."""
 
 
 @final
 class Constants:
-    """What a kernel's prologue defines once per call: literals and parameter-level values.
+    """What a kernel defines once: literals, and per call the parameter-level values.
 
     Attributes
     ----------
@@ -48,8 +52,16 @@ class Constants:
             self.parameters.extend(nodes)
         return self._tables[nodes]
 
+    def write(self, out: Source) -> None:
+        """Literals as constants of the module, parameters as names of the present function."""
+        out.define(self.literals())
+        out.lines(self.prologue())
+
+    def literals(self) -> list[str]:
+        return [f"{name} = F({text})" for text, name in self._literals.items()]
+
     def prologue(self) -> list[str]:
-        lines = [f"{name} = F({text})" for text, name in self._literals.items()]
+        lines: list[str] = []
         for i in range(len(self.parameters)):
             if f"c{i}" in self._used:
                 lines.append(f"c{i} = F(c[{i}])")

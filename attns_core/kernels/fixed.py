@@ -34,7 +34,7 @@ def fused(step: Step, form: Form) -> Generated:
     out = begin(form)
     with entry(out, form, f"initial, out, t_save, counts, {form.steps}, c, first, last"):
         out.line("n = initial.shape[1]")
-        out.lines(step.emitter.constants.prologue())
+        step.emitter.constants.write(out)
         if not form.varying:
             out.lines(step.prologue)
         if form.lanes > 1:
@@ -67,7 +67,7 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
     out = begin(form)
     with entry(out, form, f"initial, out, t_save, counts, {form.steps}, c, first, last, {stages.arguments}"):
         out.line("n = initial.shape[1]")
-        out.lines(emitter.constants.prologue())
+        emitter.constants.write(out)
         stages.prologue(out, form)
         with out.block("for block in range(first, last)"):
             load(out, dim)

@@ -99,13 +99,14 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
             "",
             f"from attns_core.kernels.elementary import {', '.join(names)}",
             f"from attns_core.kernels.vectors import align_stack{', prefer_vector_bits' if form.vector_bits else ''}",
+            "from attns_core.kernels.straight_line import straight_line",
             "",
             f"F = np.{form.dtype}",
             f"L = {form.lanes}",
-            "",
-            "",
         ]
     )
+    out.place_definitions()
+    out.lines(["", ""])
     return out
 
 

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
+from attns_core.kernels.emit import LITERAL
 from attns_core.kernels.source import Loop, Source, Statement
+from attns_core.kernels.straight_line import free_names
 
 HEAD = "for l in range(L)"
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -20,7 +22,7 @@ _TARGET = re.compile(r"([A-Za-z_]\w*) = ")
 
 @contextmanager
 def lane_loop(out: Source) -> Iterator[None]:
-    """``for l in range(L)`` over what is written inside.
+    """``for l in range(L)`` over the assignments written inside, as functions of straight-line code.
 
     What passes from one part to another is held in working precision, so doubles must be read again
     after a loop.
@@ -28,8 +30,7 @@ def lane_loop(out: Source) -> Iterator[None]:
     mark = out.mark()
     with out.block(HEAD):
         yield
-    if any(isinstance(item, Loop) for _, item in out.since(mark)):
-        _write(out, _parts(out.take(mark)[1:]))
+    _write(out, _parts([statement for _, statement in out.take(mark)[1:]]))
 
 
 @final
@@ -37,7 +38,7 @@ def lane_loop(out: Source) -> Iterator[None]:
 class _Part:
     """A stretch of statements; with ``loop`` one that is repeated."""
 
-    statements: list[tuple[int, str]]
+    statements: list[str]
     loop: Loop | None = None
 
     def __post_init__(self) -> None:
@@ -45,28 +46,26 @@ class _Part:
         self.needed: list[str] = []
         certain: set[str] = set()
         own = {_NAME.match(line)[0] for line in self.loop.common} if self.loop else set()  # pyright: ignore[reportOptionalSubscript]
-        for depth, text in self.statements:
+        for text in self.statements:
             target = _TARGET.match(text)
             value = text[target.end() :] if target else text
             names = dict.fromkeys(_NAME.findall(value))
             self.needed += [n for n in names if n not in certain and n not in own and n not in self.needed]
             if target:
                 self.written.add(target[1])
-                # What stands under a condition may not be reached.
-                if depth == 1:
-                    certain.add(target[1])
+                certain.add(target[1])
         self.certain = certain
 
 
-def _parts(items: Sequence[tuple[int, Statement]]) -> list[_Part]:
+def _parts(statements: Sequence[Statement]) -> list[_Part]:
     parts: list[_Part] = []
-    stretch: list[tuple[int, str]] = []
-    for depth, item in items:
-        if isinstance(item, Loop):
-            parts += [_Part(stretch), _Part([(1, line) for line in item.lines], item)]
+    stretch: list[str] = []
+    for statement in statements:
+        if isinstance(statement, Loop):
+            parts += [_Part(stretch), _Part(list(statement.lines), statement)]
             stretch = []
         else:
-            stretch.append((depth, item))
+            stretch.append(statement)
     return [part for part in (*parts, _Part(stretch)) if part.statements]
 
 
@@ -94,9 +93,11 @@ def _write(out: Source, parts: Sequence[_Part]) -> None:
     out.held = max(out.held, len(rows))
 
 
-def _loop(out: Source, loads: Sequence[str], statements: Sequence[tuple[int, str]], stores: Sequence[str]) -> None:
+def _loop(out: Source, loads: Sequence[str], statements: Sequence[str], stores: Sequence[str]) -> None:
+    lines = [*loads, *statements, *stores]
+    names = ", ".join(name for name in free_names(lines) if name != "L" and not LITERAL.fullmatch(name))
+    function = f"lane{out.n_definitions}"
+    text = "\n".join(lines)
+    out.define([f'{function} = straight_line("{names}", """\n{text}\n""", globals())'])
     with out.block(HEAD):
-        out.lines(loads)
-        for depth, text in statements:
-            out.line("    " * (depth - 1) + text)
-        out.lines(stores)
+        out.line(f"{function}({names})")

@@ -12,7 +12,7 @@ from typing import Any, final
 
 from attns_core.kernels.derivatives import Derivatives
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.error_control import control
+from attns_core.kernels.error_control import control, placed
 from attns_core.kernels.form import Form
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.recorder import Graph
@@ -103,8 +103,8 @@ class RosenbrockAttempt:
     def write(self, out: Source) -> None:
         dim = self.dim
         with lane_loop(out):
-            out.line("t = ts[l]")
-            out.line("h = hs[l]")
+            out.line(placed("t = ts[l]", dim))
+            out.line(placed("h = hs[l]", dim))
             out.line("g = F(h)")
             out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
             out.lines(self.lines)

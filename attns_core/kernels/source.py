@@ -48,6 +48,8 @@ class Source:
         self._items: list[tuple[int, Statement]] = []
         self._depth = 0
         self.held = 0
+        self._definitions: dict[str, None] = {}
+        self._place = 0
 
     def line(self, text: Statement = "") -> None:
         self._items.append((self._depth, text))
@@ -63,6 +65,18 @@ class Source:
         self._depth += 1
         yield
         self._depth -= 1
+
+    def place_definitions(self) -> None:
+        """Here :meth:`define` writes, whenever it is called."""
+        self._place = len(self._items)
+
+    def define(self, texts: Iterable[str]) -> None:
+        """Write definitions of the module, once each."""
+        self._definitions |= dict.fromkeys(texts)
+
+    @property
+    def n_definitions(self) -> int:
+        return len(self._definitions)
 
     def mark(self) -> int:
         """The present position, for :meth:`since`, :meth:`take` and :meth:`insert`."""
@@ -84,7 +98,8 @@ class Source:
 
     def text(self) -> str:
         lines: list[str] = []
-        for depth, item in self._items:
+        definitions = [(0, item) for item in self._definitions]
+        for depth, item in [*self._items[: self._place], *definitions, *self._items[self._place :]]:
             if isinstance(item, Loop):
                 lines.append("    " * depth + item.head + ":")
                 lines += ["    " * (depth + 1) + line for line in (*item.common, *item.lines)]

@@ -83,7 +83,13 @@ def test_one_step_as_written_is_the_reference_step(equation: Equation) -> None:
     names: dict[str, Any] = {"F": float, "dt": dt, "t": t, "c": c, "np": np, "sub": lambda a, b: a - b}
     names["fma"] = lambda a, b, c: a * b + c
     names |= {"math": math} | {f"u{i}": float(x) for i, x in enumerate(problem.u0[:, 0])}
-    for line in [*step.emitter.constants.prologue(), *step.prologue, *step.time, *step.lane]:
+    for line in [
+        *step.emitter.constants.literals(),
+        *step.emitter.constants.prologue(),
+        *step.prologue,
+        *step.time,
+        *step.lane,
+    ]:
         exec(line, names)
     S, k = increment(problem, RODAS4)(t, problem.u0, dt)
     size = np.abs(S).max()
