@@ -68,6 +68,9 @@ def run_facts(registry: Registry, *, threads: int) -> dict[str, Any]:
     }
 
 
+GPU_COLUMNS = ("device", "gpu", "driver", "cuda", "torch")
+"""Columns of rows that a GPU computed."""
+
 TIMED_ON = ("cpu", "cpu_flags", "cores", "logical_cores", "architecture", "gpu")
 """What must be equal in two machines before times taken on them are compared."""
 

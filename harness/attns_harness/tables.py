@@ -9,6 +9,7 @@ import pandas as pd
 
 from attns_core.errors import AttnsError
 from attns_harness.cells import Cell
+from attns_harness.provenance import GPU_COLUMNS
 from attns_harness.store import Store, read_store
 
 LEADING = (
@@ -84,6 +85,7 @@ PROVENANCE = (
 
 TEXT = frozenset(
     {
+        *GPU_COLUMNS,
         "cell_id",
         "state",
         "reason",

@@ -26,6 +26,7 @@ from attns_harness import artefacts, provenance
 from attns_harness.artefacts import DamagedArtefactError
 from attns_harness.cells import HAS_TO_LEARN, Cell, DataFile, ProblemSpec
 from attns_harness.measure import measure
+from attns_harness.provenance import GPU_COLUMNS
 from attns_harness.sandbox import RETIRED, Sandbox
 from attns_harness.store import FULL, Outcome
 from attns_harness.tasks import Report, Task, WorkerContext
@@ -220,7 +221,7 @@ class Worker:
         order = self.registry.method(cell.method).order if cell.method is not None else None
         columns = {**facts, **outcome.columns, "order": order, "first_call_s": first_call_s}
         columns["operations"] = _operations(solver, problem, cell, solution)
-        columns |= self._use(task, problem, solution)
+        columns |= self._use(task, problem, solution) | gpu_columns(solution)
         return Report(outcome=replace(outcome, columns=columns))
 
     def _trajectory(self, task: Task) -> Report:
@@ -355,6 +356,11 @@ def check_solution(solution: Any, problem: Problem) -> None:
         raise AttnsError(f"the solver returned states of shape {solution.u.shape}, expected {expected}")
     if np.shape(solution.t) != problem.t_save.shape or not np.allclose(solution.t, problem.t_save, rtol=1e-9, atol=0):
         raise AttnsError("the solver's times are not the problem's t_save")
+
+
+def gpu_columns(solution: Solution) -> dict[str, Any]:
+    """The GPU a solution came from, its driver and the libraries used; nothing for other devices."""
+    return {c: solution.extra[c] for c in GPU_COLUMNS if c in solution.extra} if "gpu" in solution.extra else {}
 
 
 def _operations(solver: AbstractSolver, problem: Problem, cell: Cell, solution: Solution) -> float | None:
