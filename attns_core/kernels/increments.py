@@ -19,7 +19,7 @@ def increments(graph: Graph, form: Form) -> Generated:
     arguments = f"initial, states, changes, begins, substeps, dt, c, first, last, {stages.arguments}"
     with entry(out, form, arguments):
         out.line("n = initial.shape[1]")
-        out.lines(stages.emitter.constants.prologue())
+        stages.emitter.constants.write(out)
         stages.prologue(out, form)
         out.line(f"state = np.empty({dim} * L, dtype=F)")
         out.line(f"change = np.empty({dim} * L, dtype=F)")
