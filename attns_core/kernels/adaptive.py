@@ -14,6 +14,7 @@ from attns_core.kernels.attempts import FusedAttempt, Pair, StagedAttempt
 from attns_core.kernels.emit import Emitter
 from attns_core.kernels.error_control import placed
 from attns_core.kernels.form import Form, Generated, begin, entry
+from attns_core.kernels.lanes import call
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 
@@ -65,9 +66,16 @@ def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tab
     with out.block("def rhs(time, u, r, c)"):
         out.line("t = F(time)")
         constants.write(out)
-        out.lines(f"u{i} = u[{i}]" for i in range(dim))
-        out.lines(lines)
-        out.lines(f"r[{i}] = {results[i]}" for i in range(dim))
+        whole = [
+            *(f"u{i} = u[{i}]" for i in range(dim)),
+            *lines,
+            *(f"r[{i}] = {results[i]}" for i in range(dim)),
+        ]
+        plain = [line for line in whole if isinstance(line, str)]
+        if len(plain) == len(whole):
+            call(out, plain)
+        else:
+            out.lines(whole)
     out.lines(["", ""])
     out.lines(_FIRST_STEP.splitlines())
     out.lines(["", ""])
@@ -120,10 +128,15 @@ atol = F(tolerances[1])
 safety, least, largest, least_error, reach, proportional, integral, power = rules
 log_least = math.log(least_error)
 t_end = t_save[t_save.size - 1]
-z = np.zeros(8 * L)
-z[3 * L : 4 * L] = np.inf
-who = np.full(L, -1)
-target = np.ones(L, dtype=np.int64)
+z = np.empty(8 * L, dtype=np.float64)
+who = np.empty(L, dtype=np.int64)
+target = np.empty(L, dtype=np.int64)
+for x in range(8 * L):
+    z[x] = 0.0
+for l in range(L):
+    z[3 * L + l] = np.inf
+    who[l] = -1
+    target[l] = 1
 queue = first
 alive = L"""
 

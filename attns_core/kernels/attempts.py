@@ -72,7 +72,10 @@ class FusedAttempt:
         self.first, self.last = k[0], k[-1]
 
     def prologue(self, out: Source) -> None:
-        out.line(f"w = np.zeros({3 * self.dim + 1} * L, dtype=F)")
+        out.line(f"w = np.empty({3 * self.dim + 1} * L, dtype=F)")
+        # Filled by a loop: each of NumPy's ways to make an array takes a tenth of a second to compile.
+        with out.block(f"for x in range({3 * self.dim + 1} * L)"):
+            out.line("w[x] = zero")
 
     def write(self, out: Source) -> None:
         dim = self.dim
@@ -107,7 +110,10 @@ class StagedAttempt:
     def prologue(self, out: Source) -> None:
         dim = self.dim
         out.line("stages = times.size")
-        out.line(f"w = np.zeros({3 * dim + 1} * L, dtype=F)")
+        out.line(f"w = np.empty({3 * dim + 1} * L, dtype=F)")
+        # Filled by a loop: each of NumPy's ways to make an array takes a tenth of a second to compile.
+        with out.block(f"for x in range({3 * dim + 1} * L)"):
+            out.line("w[x] = zero")
         out.line(f"y = np.zeros({2 * dim} * L, dtype=F)")
         out.line(f"k = np.zeros((stages + 1) * {dim} * L, dtype=F)")
         out.line("sums = np.zeros(3 * L, dtype=F)")

@@ -95,9 +95,14 @@ def _write(out: Source, parts: Sequence[_Part]) -> None:
 
 def _loop(out: Source, loads: Sequence[str], statements: Sequence[str], stores: Sequence[str]) -> None:
     lines = [*loads, *statements, *stores]
+    with out.block(HEAD):
+        call(out, lines)
+
+
+def call(out: Source, lines: Sequence[str]) -> None:
+    """Assignments as a function of straight-line code, called here."""
     names = ", ".join(name for name in free_names(lines) if name != "L" and not LITERAL.fullmatch(name))
     function = f"lane{out.n_definitions}"
     text = "\n".join(lines)
     out.define([f'{function} = straight_line("{names}", """\n{text}\n""", globals())'])
-    with out.block(HEAD):
-        out.line(f"{function}({names})")
+    out.line(f"{function}({names})")
