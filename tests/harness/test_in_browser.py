@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import synthetic_runs as synthetic
-from attns_harness.reports import write_report
 from attns_harness.reports.site import publish
+from attns_harness.reports.write import write_report
 
 from attns_core import build_registry
 

@@ -12,7 +12,6 @@ import synthetic_runs as synthetic
 from attns_harness.analysis import Study, learning_curves, prepare
 from attns_harness.analysis.learning import STRONG
 from attns_harness.analysis.work_precision import WorkPrecisionSet
-from attns_harness.reports import write_report
 from attns_harness.reports.content import document
 from attns_harness.reports.document import LONG_TABLES
 from attns_harness.reports.facts import RunFacts
@@ -25,6 +24,7 @@ from attns_harness.reports.markdown import write_markdown
 from attns_harness.reports.selection import MOST_SERIES, leaders, named, short_labels
 from attns_harness.reports.style import looks
 from attns_harness.reports.verdicts import MOST_SENTENCES, findings, verdicts
+from attns_harness.reports.write import write_report
 
 PROBLEM = "toy"
 SIZES = (2, 5, 20, 100)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import synthetic_runs as synthetic
-from attns_harness.reports import write_report
+from attns_harness.reports.write import write_report
 
 from attns_core import build_registry
 

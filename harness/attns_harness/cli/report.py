@@ -31,7 +31,7 @@ def command(
     Example:
       attns report results/demo --format html,md,latex,csv --out report
     """
-    from attns_harness.reports import write_report
+    from attns_harness.reports.write import write_report
 
     if trajectories:
         from attns_harness.cli.run import keep_pictures

@@ -82,7 +82,7 @@ def command(
     with View(console(stderr=True), quiet=quiet) as view:
         summary = run_matrix(file, folder, registry, options, view)
     if report and not summary.interrupted:
-        from attns_harness.reports import write_report
+        from attns_harness.reports.write import write_report
 
         keep_pictures(folder, file, registry, options.workers)
         write_report(folder, folder, ("md",))

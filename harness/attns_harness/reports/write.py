@@ -13,6 +13,7 @@ from attns_harness.reports.content import document
 from attns_harness.reports.document import Document
 from attns_harness.reports.facts import RunFacts, read_facts
 from attns_harness.reports.figure_files import write_figures
+from attns_harness.reports.formats import TITLES
 from attns_harness.reports.html import write_html
 from attns_harness.reports.latex import write_latex
 from attns_harness.reports.long_tables import write_long_tables
@@ -21,15 +22,6 @@ from attns_harness.reports.regime_map import write_regime_map
 from attns_harness.reports.tables import write_csv, write_parquet
 from attns_harness.reports.terms import terms_of
 from attns_harness.tables import read_results
-
-TITLES = {
-    "html": "One HTML file that opens offline",
-    "md": "Markdown, short, with PNG figures",
-    "latex": "LaTeX tables (booktabs), PDF figures, BibTeX",
-    "figures": "Every figure as SVG, PDF and PNG",
-    "csv": "CSV with a schema of its columns",
-    "parquet": "Parquet with a schema of its columns",
-}
 
 _DOCUMENTS: dict[str, Callable[[Document, Path], list[Path]]] = {
     "html": write_html,
