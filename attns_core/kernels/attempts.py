@@ -6,7 +6,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.error_control import control, placed
+from attns_core.kernels.error_control import control, placed, working_array
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source, Statement
 from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
@@ -72,10 +72,7 @@ class FusedAttempt:
         self.first, self.last = k[0], k[-1]
 
     def prologue(self, out: Source) -> None:
-        out.line(f"w = np.empty({3 * self.dim + 1} * L, dtype=F)")
-        # Filled by a loop: each of NumPy's ways to make an array takes a tenth of a second to compile.
-        with out.block(f"for x in range({3 * self.dim + 1} * L)"):
-            out.line("w[x] = zero")
+        working_array(out, self.dim)
 
     def write(self, out: Source) -> None:
         dim = self.dim
@@ -110,10 +107,7 @@ class StagedAttempt:
     def prologue(self, out: Source) -> None:
         dim = self.dim
         out.line("stages = times.size")
-        out.line(f"w = np.empty({3 * dim + 1} * L, dtype=F)")
-        # Filled by a loop: each of NumPy's ways to make an array takes a tenth of a second to compile.
-        with out.block(f"for x in range({3 * dim + 1} * L)"):
-            out.line("w[x] = zero")
+        working_array(out, dim)
         out.line(f"y = np.zeros({2 * dim} * L, dtype=F)")
         out.line(f"k = np.zeros((stages + 1) * {dim} * L, dtype=F)")
         out.line("sums = np.zeros(3 * L, dtype=F)")

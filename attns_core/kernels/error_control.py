@@ -14,6 +14,14 @@ def placed(text: str, dim: int) -> str:
     return re.sub(r"\bchecks\[l\]", f"w[{3 * dim} * L + l]", text)
 
 
+def working_array(out: Source, dim: int) -> None:
+    """``w``: state, slope and proposed state of every lane, and a check."""
+    out.line(f"w = np.empty({3 * dim + 1} * L, dtype=F)")
+    # Filled by a loop: each of NumPy's ways to make an array takes a tenth of a second to compile.
+    with out.block(f"for x in range({3 * dim + 1} * L)"):
+        out.line("w[x] = zero")
+
+
 def control(out: Source, dim: int) -> None:
     """The next step length, in double precision; ``good`` tells whether the attempt was accepted."""
     lines = [

@@ -12,7 +12,7 @@ from typing import Any, final
 
 from attns_core.kernels.derivatives import Derivatives
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.error_control import control, placed
+from attns_core.kernels.error_control import control, placed, working_array
 from attns_core.kernels.form import Form
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.recorder import Graph
@@ -98,10 +98,7 @@ class RosenbrockAttempt:
         self.lines, self.first = lines, stages.first
 
     def prologue(self, out: Source) -> None:
-        out.line(f"w = np.empty({3 * self.dim + 1} * L, dtype=F)")
-        # Filled by a loop: each of NumPy's ways to make an array takes a tenth of a second to compile.
-        with out.block(f"for x in range({3 * self.dim + 1} * L)"):
-            out.line("w[x] = zero")
+        working_array(out, self.dim)
 
     def write(self, out: Source) -> None:
         dim = self.dim
