@@ -8,7 +8,7 @@ A method has order ``p`` exactly if, for every rooted tree ``t`` with at most ``
     \Phi_i([t_1, \dots, t_m]) = \prod_k \sum_j a_{ij} \Phi_j(t_k),
 
 where ``gamma`` is the density of the tree (Hairer, Norsett, Wanner, Solving Ordinary Differential
-Equations I, theorem II.2.13). There are 1, 1, 2, 4, 9, 20, 48, 115 trees of orders 1 to 8.
+Equations I, theorem II.2.13). There are 1, 1, 2, 4, 9, 20, 48, 115, 286 trees of orders 1 to 9.
 
 For Rosenbrock methods the same holds with ``beta_ij = alpha_ij + gamma_ij`` in place of ``a_ij`` where a
 vertex has a single child (Hairer, Wanner, Solving Ordinary Differential Equations II, theorem IV.7.6).

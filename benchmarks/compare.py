@@ -228,7 +228,7 @@ def adaptive(name: str, rounds: int, quick: bool) -> list[dict[str, Any]]:
     expected = dop853(Problem(equation=equation, u0=problem.u0[:, :checked], t_save=problem.t_save), 1e-13)
     size = np.abs(expected).max(axis=(0, 2), keepdims=True)
     solvers: dict[str, Any] = {}
-    for method in ("dop853", "verner7", "tsit5"):
+    for method in ("verner9", "dop853", "verner7", "tsit5"):
         solvers[f"{OURS} {method}"] = lambda p, tol, m=method: _adaptive_states(p, tol, m)
     solvers |= adaptive_peers()
     rows, curves = [], {}

@@ -83,7 +83,13 @@ def test_fast_math_is_close_and_recorded() -> None:
 
 @pytest.mark.parametrize("form", ["fused", "staged"])
 @pytest.mark.parametrize(
-    ("equation", "method"), [("elastic-pendulum", "dop853"), ("driven-oscillator", "dopri5"), ("lorenz-63", "verner7")]
+    ("equation", "method"),
+    [
+        ("elastic-pendulum", "dop853"),
+        ("driven-oscillator", "dopri5"),
+        ("lorenz-63", "verner7"),
+        ("henon-heiles", "verner9"),
+    ],
 )
 def test_adaptive_steps_are_the_reference_ones(equation: str, method: str, form: str) -> None:
     e = REGISTRY.equation(equation)

@@ -23,6 +23,7 @@ from attns_plugins.methods.stormer_verlet import STORMER_VERLET
 from attns_plugins.methods.tsit5 import TSIT5
 from attns_plugins.methods.verner6 import VERNER6
 from attns_plugins.methods.verner7 import VERNER7
+from attns_plugins.methods.verner9 import VERNER9
 from attns_plugins.methods.yoshida4 import YOSHIDA4
 from attns_plugins.methods.zero import ZERO
 
@@ -41,6 +42,7 @@ METHODS: tuple[AbstractMethod, ...] = (
     VERNER6,
     VERNER7,
     DOP853,
+    VERNER9,
     STORMER_VERLET,
     YOSHIDA4,
     SRKN11,
