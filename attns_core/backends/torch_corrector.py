@@ -13,8 +13,12 @@ from torch import Tensor, nn
 from attns_core.backends.torch_monomials import Monomials
 from attns_core.corrector import Activation, Layer, TrainedCorrector
 
-UNIT_LOOP_UP_TO = 12
-"""Inputs and outputs, together, of a hidden layer up to which its units need no matrix products."""
+UNIT_LOOP_UP_TO = 32
+"""Inputs and outputs, together, of a hidden layer up to which its units need no matrix products.
+
+Measured on one AVX-512 core (RK4 on spring chains, 1024 rational units, float32), nanoseconds a step without
+and with the loop: 12 of them 436 and 260, 16 516 and 325, 24 626 and 473, 32 841 and 693, 40 954 and 1261.
+"""
 
 
 UNIT_LOOP_ACTIVATIONS = ("identity", "sine", "quintic", "relu", "rational")
