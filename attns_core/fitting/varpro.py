@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
+from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from attns_core.correction import activate
 from attns_core.corrector import Corrector, TrainedCorrector
@@ -22,6 +23,8 @@ from attns_core.types import Array
 _MOST_PARAMETERS = 2500
 _FLOOR = 1e-13
 """Rows ``_FLOOR * norm`` below the design keep near-collinear features from amplifying round-off."""
+
+_geqrf, _orgqr, _posv = get_lapack_funcs(("geqrf", "orgqr", "posv"), dtype=np.float64)
 
 Report: TypeAlias = Callable[[int, float, float], None]
 """``report(iteration, training loss, held-out loss)``."""
@@ -41,10 +44,13 @@ class _Model:
     """Root mean square of the targets, in the dataset's units; ``y`` is measured in it."""
     check: "_Model | None" = None
 
-    def hidden(self, weight: Array, bias: Array) -> tuple[Array, Array]:
-        layer = replace(self.skeleton.layers[0], weight=weight, bias=bias)
-        pre = weight @ self.z + bias[:, None]
-        return activate(pre, layer), slope(pre, layer)
+    def hidden(self, weight: Array, bias: Array) -> Array:
+        """Hidden units at every pair, shape (width, N)."""
+        return activate(weight @ self.z + bias[:, None], self.skeleton.layers[0])
+
+    def slopes(self, weight: Array, bias: Array) -> Array:
+        """Their derivatives by the pre-activations."""
+        return slope(weight @ self.z + bias[:, None], self.skeleton.layers[0])
 
     def features(self, hidden: Array) -> Array:
         """Features in the order of :func:`attns_core.correction.features`, shape (N, n_features)."""
@@ -109,31 +115,35 @@ def train_features(
     model = _model(corrector, skeleton, data)
     weight, bias = layer.weight, layer.bias
     state = _evaluate(model, weight, bias)
-    best, least, since = (weight, bias), state.held_out, 0
-    damping, interrupted = 1e-2, False
+    best, least, since = (weight, bias), _held_out(model, weight, bias, state), 0
+    damping, growth, interrupted = 1e-2, 2.0, False
     enough = (tolerance / model.size) ** 2
     try:
         for iteration in range(iterations):
-            normal, gradient = _normal_equations(model, state)
-            step, delta = None, np.zeros((weight.shape[0], weight.shape[1] + 1))
+            normal, gradient = _normal_equations(model, weight, bias, state)
+            scale = np.maximum(np.diag(normal), 1e-14 * np.diag(normal).max(initial=0.0)) + 1e-300
+            accepted = False
             for _ in range(10):
-                scale = np.maximum(np.diag(normal), 1e-14 * np.diag(normal).max(initial=0.0)) + 1e-300
-                delta = -np.linalg.solve(normal + damping * np.diag(scale), gradient).reshape(delta.shape)
-                trial = _evaluate(model, weight + delta[:, :-1], bias + delta[:, -1])
+                delta = _damped_step(normal, damping * scale, gradient)
+                change = delta.reshape(weight.shape[0], -1)
+                trial = _evaluate(model, weight + change[:, :-1], bias + change[:, -1])
                 if trial.loss < state.loss:
-                    step = trial
+                    expected = float(delta @ (damping * scale * delta - gradient)) / model.y.size
+                    gain = (state.loss - trial.loss) / max(expected, 1e-300)
+                    weight, bias, state = weight + change[:, :-1], bias + change[:, -1], trial
+                    damping, growth = max(damping * max(1 / 3, 1 - (2 * min(gain, 1.0) - 1) ** 3), 1e-12), 2.0
+                    accepted = True
                     break
-                damping *= 4
-            if step is None:
+                damping, growth = damping * growth, 2 * growth
+            if not accepted:
                 break
-            weight, bias, state = weight + delta[:, :-1], bias + delta[:, -1], step
-            damping = max(damping / 3, 1e-12)
+            held_out = _held_out(model, weight, bias, state)
             since += 1
-            if state.held_out < least:
-                best, least, since = (weight, bias), state.held_out, 0
+            if held_out < least:
+                best, least, since = (weight, bias), held_out, 0
             if report is not None:
-                report(iteration + 1, state.loss, state.held_out)
-            if since >= patience or state.held_out <= enough:
+                report(iteration + 1, state.loss, held_out)
+            if since >= patience or held_out <= enough:
                 break
     except KeyboardInterrupt:
         interrupted = True
@@ -157,69 +167,121 @@ def _model(corrector: Corrector, skeleton: TrainedCorrector, data: Dataset) -> _
 @final
 @dataclass(frozen=True, eq=False)
 class _State:
-    """Heads and losses at one hidden layer; the design's orthogonal basis per job."""
+    """Factored designs of one hidden layer, one per job, and the loss."""
 
-    slopes: Array
-    bases: list[Array]
-    heads: list[Array]
-    residuals: list[Array]
+    designs: list["_Design"]
     loss: float
-    held_out: float
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Design:
+    """Householder reflections of ``[F / norm, Y]`` over the rows that keep it well conditioned.
+
+    A rejected layer needs nothing but the loss, which the triangular factor holds: basis and residuals
+    are formed for accepted ones.
+    """
+
+    reflections: Array
+    tau: Array
+    norm: Array
+    rows: int
+
+    @classmethod
+    def of(cls, F: Array, Y: Array) -> "_Design":
+        """Factor features ``F`` (N, columns) with targets ``Y`` (N, outputs)."""
+        rows, columns = F.shape
+        norm = np.sqrt(np.einsum("nk,nk->k", F, F) / rows)
+        norm = np.where(norm > 0, norm, 1.0)
+        stacked = np.zeros((rows + columns, columns + Y.shape[1]), order="F")
+        np.divide(F, norm, out=stacked[:rows, :columns])
+        stacked[:rows, columns:] = Y
+        stacked[rows + np.arange(columns), np.arange(columns)] = _FLOOR * np.sqrt(rows)
+        reflections, tau, _, _ = _geqrf(stacked, lwork=32 * stacked.shape[1], overwrite_a=True)
+        return cls(reflections, tau, norm, rows)
+
+    @property
+    def _columns(self) -> int:
+        return self.norm.size
+
+    @property
+    def heads(self) -> Array:
+        """Least-squares coefficients, shape (columns, outputs)."""
+        k = self._columns
+        solved = solve_triangular(self.reflections[:k, :k], self.reflections[:k, k:], check_finite=False)
+        return solved / self.norm[:, None]
+
+    @property
+    def _left(self) -> Array:
+        """Triangular factor of the residuals."""
+        k = self._columns
+        return np.triu(self.reflections[k : k + self.tau.size - k, k:])
+
+    @property
+    def squares(self) -> float:
+        """Sum of squared residuals."""
+        return float(np.sum(self._left**2))
+
+    def basis_and_residuals(self) -> tuple[Array, Array]:
+        """An orthonormal basis of the features (N, columns) and what they leave of the targets (N, outputs)."""
+        k = self._columns
+        Q, _, _ = _orgqr(self.reflections[:, : self.tau.size], self.tau, lwork=32 * self.tau.size)
+        Q = Q[: self.rows]
+        return Q[:, :k], -Q[:, k:] @ self._left
 
 
 def _evaluate(model: _Model, weight: Array, bias: Array) -> _State:
     with np.errstate(all="ignore"):
-        hidden, slopes = model.hidden(weight, bias)
-        check = model.check
-        assert check is not None
-        other = check.features(check.hidden(weight, bias)[0])
-    phi = model.features(hidden)
-    if not (np.all(np.isfinite(phi)) and np.all(np.isfinite(other))):
-        return _State(slopes, [], [], [], np.inf, np.inf)
-    bases, heads, residuals, held = [], [], [], []
-    for job in model.jobs():
-        F, Y = design(phi, model.V[:, job], model.offset), model.y[:, job]
-        norm = np.sqrt(np.mean(F**2, axis=0))
-        norm = np.where(norm > 0, norm, 1.0)
-        columns = F.shape[1]
-        padded = np.vstack([F / norm, _FLOOR * np.sqrt(len(F)) * np.eye(columns)])
-        basis, R = np.linalg.qr(padded)
-        basis = basis[: len(F)]
-        c = np.linalg.solve(R, basis.T @ Y)
-        bases.append(basis)
-        heads.append(c / norm[:, None])
-        residuals.append((F / norm) @ c - Y)
-        held.append(design(other, check.V[:, job], model.offset) @ heads[-1] - check.y[:, job])
-    return _State(
-        slopes,
-        bases,
-        heads,
-        residuals,
-        float(np.mean(np.concatenate(residuals, axis=1) ** 2)),
-        float(np.mean(np.concatenate(held, axis=1) ** 2)),
-    )
+        phi = model.features(model.hidden(weight, bias))
+    if not np.isfinite(phi).all():
+        return _State([], np.inf)
+    designs = [_Design.of(design(phi, model.V[:, job], model.offset), model.y[:, job]) for job in model.jobs()]
+    return _State(designs, sum(d.squares for d in designs) / model.y.size)
 
 
-def _normal_equations(model: _Model, state: _State) -> tuple[Array, Array]:
-    """``J^T J`` and ``J^T e`` of the projected residuals by weights and biases, unit by unit."""
+def _held_out(model: _Model, weight: Array, bias: Array, state: _State) -> float:
+    """Mean squared error of the heads on held-out pairs."""
+    check = model.check
+    assert check is not None
+    with np.errstate(all="ignore"):
+        phi = check.features(check.hidden(weight, bias))
+    squares = 0.0
+    for job, factored in zip(model.jobs(), state.designs, strict=True):
+        squares += float(np.sum((design(phi, check.V[:, job], model.offset) @ factored.heads - check.y[:, job]) ** 2))
+    return squares / check.y.size if np.isfinite(squares) else np.inf
+
+
+def _normal_equations(model: _Model, weight: Array, bias: Array, state: _State) -> tuple[Array, Array]:
+    """``J^T J`` and ``J^T e`` of the projected residuals by weights and biases, unit by unit.
+
+    Components that share a design share the projected derivatives of the hidden units too: theirs differ
+    by the heads' factors alone.
+    """
     z1 = np.concatenate([model.z, np.ones_like(model.z[:1])])
-    width, n_in1, n = state.slopes.shape[0], z1.shape[0], z1.shape[1]
-    size = width * n_in1
+    slopes = model.slopes(weight, bias)
+    width, inputs = slopes.shape[0], z1.shape[0]
+    size = width * inputs
     normal, gradient = np.zeros((size, size)), np.zeros(size)
     first = 1 + (model.z.shape[0] if model.skeleton.linear else 0)
-    for job, basis, heads, residual in zip(model.jobs(), state.bases, state.heads, state.residuals, strict=True):
-        per_block = first + width
-        blocks = heads.reshape(-1, per_block, heads.shape[1])[:, first:]
-        for column in range(heads.shape[1]):
-            gain = np.zeros((width, n))
-            position = 0
-            if model.offset:
-                gain += blocks[0, :, column][:, None]
-                position = 1
-            for v in range(len(model.V)):
-                gain += blocks[position + v, :, column][:, None] * model.V[v, job][0]
-            J = ((gain * state.slopes)[:, None, :] * z1[None]).reshape(size, n).T
-            J = J - basis @ (basis.T @ J)
-            normal += J.T @ J
-            gradient += J.T @ residual[:, column]
+    for job, factored in zip(model.jobs(), state.designs, strict=True):
+        basis, residuals = factored.basis_and_residuals()
+        heads = factored.heads
+        if not len(model.V):
+            gains = np.repeat(heads[first:], inputs, axis=0)
+            units = slopes
+        else:
+            blocks = heads.reshape(-1, first + width, 1)[:, first:, 0]
+            factors = np.concatenate([np.ones_like(z1[:1])] * model.offset + [model.V[:, job][:, 0]])
+            gains = np.ones((size, 1))
+            units = slopes * (blocks.T @ factors)
+        J = (units[:, None, :] * z1).reshape(size, -1)
+        gradient += np.einsum("sc,sc->s", gains, J @ residuals)
+        J -= (J @ basis) @ basis.T
+        normal += (J @ J.T) * (gains @ gains.T)
     return normal, gradient
+
+
+def _damped_step(normal: Array, damping: Array, gradient: Array) -> Array:
+    """``-(J^T J + diag(damping))^-1 J^T e``; zero where round-off has left the matrix indefinite."""
+    _, step, info = _posv(normal + np.diag(damping), -gradient)
+    return np.zeros_like(gradient) if info else step
