@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import synthetic_runs as synthetic
 from attns_harness.analysis import WorkPrecisionSet, prepare
+from attns_harness.analysis.curve import ladder
 from attns_harness.analysis.equal_error import equal_error
-from attns_harness.analysis.work_precision import ladder
 from attns_harness.reports.figures import render, work_precision_figure
 from attns_harness.reports.style import looks
 

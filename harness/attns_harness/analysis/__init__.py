@@ -5,6 +5,7 @@ from attns_harness.analysis.convergence import Order as Order
 from attns_harness.analysis.convergence import convergence as convergence
 from attns_harness.analysis.convergence import observed_order as observed_order
 from attns_harness.analysis.crossover import crossovers as crossovers
+from attns_harness.analysis.curve import Curve as Curve
 from attns_harness.analysis.equal_error import classical_best as classical_best
 from attns_harness.analysis.equal_error import equal_cost as equal_cost
 from attns_harness.analysis.equal_error import equal_error as equal_error
@@ -32,6 +33,5 @@ from attns_harness.analysis.table import load_table as load_table
 from attns_harness.analysis.table import prepare as prepare
 from attns_harness.analysis.trial import BenchmarkGroup as BenchmarkGroup
 from attns_harness.analysis.trial import Trial as Trial
-from attns_harness.analysis.work_precision import Curve as Curve
 from attns_harness.analysis.work_precision import WorkPrecisionSet as WorkPrecisionSet
 from attns_harness.matrix import Analysis as Analysis

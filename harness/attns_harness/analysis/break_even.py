@@ -10,10 +10,11 @@ import math
 import numpy as np
 
 from attns_harness.analysis.crossing import fastest
+from attns_harness.analysis.curve import Curve
 from attns_harness.analysis.equal_error import classical_besides, of_seed
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.intervals import mean_interval
-from attns_harness.analysis.work_precision import Curve, WorkPrecisionSet
+from attns_harness.analysis.work_precision import WorkPrecisionSet
 
 COLUMNS = (
     "problem",

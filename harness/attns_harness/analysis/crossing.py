@@ -5,7 +5,7 @@ from typing import Literal, final
 
 import numpy as np
 
-from attns_harness.analysis.work_precision import Curve
+from attns_harness.analysis.curve import Curve
 
 
 @final

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from attns_harness.analysis.curve import Curve
 from attns_harness.analysis.equal_error import of_seed
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.intervals import geometric_interval
-from attns_harness.analysis.work_precision import Curve, WorkPrecisionSet
+from attns_harness.analysis.work_precision import WorkPrecisionSet
 
 COLUMNS = ["problem", "cheaper_above", "cheaper_below", "error", "low", "high", "cost", "seeds"]
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from attns_harness.analysis.crossing import Reading, cost_at, fastest, most_accurate
+from attns_harness.analysis.curve import Curve, ladder
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.intervals import Interval, geometric_interval
-from attns_harness.analysis.work_precision import Curve, WorkPrecisionSet, ladder
+from attns_harness.analysis.work_precision import WorkPrecisionSet
 
 EQUAL_ERROR = (
     "problem",

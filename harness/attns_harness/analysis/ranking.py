@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from attns_harness.analysis.crossing import cost_at
+from attns_harness.analysis.curve import ladder
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.intervals import geometric_interval
-from attns_harness.analysis.work_precision import WorkPrecisionSet, ladder
+from attns_harness.analysis.work_precision import WorkPrecisionSet
 
 
 def costs_at_errors(

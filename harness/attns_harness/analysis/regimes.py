@@ -14,10 +14,11 @@ from typing import Any, final
 import numpy as np
 
 from attns_harness.analysis.crossing import cost_at, fastest
+from attns_harness.analysis.curve import Curve
 from attns_harness.analysis.equal_error import classical_besides, of_seed
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.intervals import Interval, geometric_interval, mean_interval
-from attns_harness.analysis.work_precision import Curve, WorkPrecisionSet
+from attns_harness.analysis.work_precision import WorkPrecisionSet
 from attns_harness.matrix import Regime
 
 RMS, TAIL = "error_l2_scaled", "error_p99_scaled"

@@ -1,29 +1,19 @@
 """The content of a report on a run: which sections, tables and figures it has."""
 
-from functools import partial
 from typing import Any
 
-from attns_harness.analysis.frames import Frame, pd
-from attns_harness.analysis.stable_steps import stability_function
 from attns_harness.analysis.study import Study
-from attns_harness.analysis.work_precision import COSTS, ERRORS
-from attns_harness.reports.document import Document, Figure, Section, Table
-from attns_harness.reports.facts import RunFacts, Training
-from attns_harness.reports.figures import explosion_figure, profile_figure, training_figure, work_precision_figure
-from attns_harness.reports.learning_figure import learning_figure
+from attns_harness.reports.document import Document
+from attns_harness.reports.facts import RunFacts
+from attns_harness.reports.problem_section import problem_section
 from attns_harness.reports.regime_sections import regime_sections
-from attns_harness.reports.selection import MOST_SERIES, leaders, named
-from attns_harness.reports.stability_figure import stability_figure
+from attns_harness.reports.run_sections import failed, fairness, provenance, ranking, stability
+from attns_harness.reports.selection import named
 from attns_harness.reports.style import COLOURS, MARKERS, Look, looks
-from attns_harness.reports.summary import failures, states, summary
-from attns_harness.reports.text import file_name
-from attns_harness.reports.trajectory_figure import described, roles_of, trajectory_figure
-from attns_harness.reports.verdicts import findings, verdicts
+from attns_harness.reports.verdicts import verdicts
 
 MOST_LOOKS = len(COLOURS) * len(MARKERS)
 """Beyond this many series looks repeat."""
-FEW_PROBLEMS = 10
-"""Beyond this many problems each has one work-precision diagram instead of three: pages stay readable."""
 
 
 def document(study: Study, facts: RunFacts) -> Document:
@@ -37,12 +27,12 @@ def document(study: Study, facts: RunFacts) -> Document:
         lead=verdicts(study),
         sections=(
             *regime_sections(study),
-            *(_problem(study, problem, first[problem], drawn, facts) for problem in study.points.problems),
-            *_ranking(study, drawn),
-            *_stability(study, drawn),
-            _fairness(study),
-            *_failed(study),
-            _provenance(study, facts),
+            *(problem_section(study, problem, first[problem], drawn, facts) for problem in study.points.problems),
+            *ranking(study, drawn),
+            *stability(study, drawn),
+            fairness(study),
+            *failed(study),
+            provenance(study, facts),
         ),
         bibliography=bibliography(study),
     )
@@ -57,326 +47,6 @@ def _looks(study: Study, first: dict[str, list[str]]) -> dict[str, Look]:
 
 def _named(study: Study, problem: str) -> list[str]:
     return named(study.points, problem, error=study.error, cost=study.cost)
-
-
-def _others(shown: int, everything: int) -> str:
-    return f" {everything - shown} more series are in the tables." if everything > shown else ""
-
-
-def _problem(study: Study, problem: str, first: list[str], drawn: dict[str, Look], facts: RunFacts) -> Section:
-    rows = study.table[study.table["problem"] == problem]
-    best = summary(rows, study.error)
-    equation = _equation(study, rows)
-    text, formula = (), ()
-    if equation is not None:
-        from attns_harness.catalogue.formula import formula_rows
-
-        text = (equation.description, f"Source: {equation.citation.text()}")
-        formula = tuple(formula_rows(equation))
-    learning, learned_figures = _learning(study, problem)
-    tables = [
-        Table(name="accuracy", caption="Smallest error of every solver, geometric mean over seeds with its 95 % "
-              "interval, and what it costs per trajectory",
-              frame=best, best={"best error": "min"}),
-        *_part(study.equal_error, problem, "equal-error", "Cost of the cheapest classical solver over the solver's "
-               "own at equal error (above 1: cheaper), with 95 % intervals over seeds", first),
-        *_part(study.equal_cost, problem, "equal-cost", "Error of the most accurate classical solver over the "
-               "solver's own at equal cost (above 1: more accurate)", first),
-        *_part(study.break_even if study.cost == "time" else pd.DataFrame(), problem, "break-even",
-               "Trajectories after which data generation and training have paid for themselves; inf: never", first),
-        *_part(study.classical_best, problem, "classical", "Cheapest classical solver at each error", first),
-        *_part(_crossing(study), problem, "crossovers", "Errors at which the cheaper of two solvers changes: one is "
-               "cheaper at larger errors, the other at smaller ones; 95 % intervals over seeds", first),
-        *_part(study.orders, problem, "orders", "Observed order of convergence, with fit range and 95 % interval",
-               first),
-        *_part(_exploding(study), problem, "explosions", "Share of trajectories that diverge, with Wilson intervals",
-               first),
-        *_part(study.explosions_over_noise, problem, "explosions-noise",
-               "Share of trajectories that diverge over the noise in the training data, with Wilson intervals", first),
-        *learning,
-    ]  # fmt: skip
-    precision, explosions = _figures(study, problem, rows, best, first, drawn)
-    figures = [
-        *precision, *learned_figures, *_trajectories(study, problem, drawn, facts), *explosions,
-        *_training(rows["equation"].iloc[0] if len(rows) else "", facts),
-    ]  # fmt: skip
-    return Section(
-        name=file_name(problem), title=problem, text=text, findings=findings(study, problem), formula=formula,
-        short=True, tables=tuple(tables), figures=tuple(figures),
-    )  # fmt: skip
-
-
-def _figures(
-    study: Study, problem: str, rows: Frame, best: Frame, series: list[str], drawn: dict[str, Look]
-) -> tuple[list[Figure], list[Figure]]:
-    """Work-precision diagrams, and explosion curves."""
-    stem = file_name(problem)
-    wanted = [(study.error, study.cost)]
-    several = len(study.points.problems) <= FEW_PROBLEMS
-    wanted += [(study.error, "nfe")] if several and study.cost != "nfe" and rows["nfe"].notna().any() else []
-    if several and study.cost == "time" and rows["invariant_drift"].notna().any():
-        wanted.append(("invariant_drift", "time"))
-    more = _others(len(series), rows["series"].nunique())
-    leader = best["solver"].iloc[0] if len(best) and pd.notna(best["best error"].iloc[0]) else "none"
-    figures = []
-    for error, cost in wanted:
-        what = f"{ERRORS.get(error, error)} against {COSTS[cost][1]}"
-        name = f"work-precision-{stem}" + ("" if (error, cost) == wanted[0] else f"-{file_name(error)}-{cost}")
-        figures.append(
-            Figure(
-                name=name,
-                short=(error, cost) == wanted[0],
-                caption=f"Work-precision: {what}.{more}",
-                alt=f"Work-precision diagram of {problem}: {what} for {len(series)} solvers on "
-                f"logarithmic axes; the smallest error is reached by {leader}. The tables below have the "
-                f"numbers.{more}",
-                draw=partial(
-                    work_precision_figure, study.points, problem, drawn, error=error, cost=cost, series=series
-                ),
-            )
-        )
-    rates, exploded = _exploding(study), []
-    if len(rates) and (rates["problem"] == problem).any():
-        mine = rates[rates["problem"] == problem]
-        exploding = mine["series"].nunique()
-        if exploding > MOST_SERIES:
-            order = leaders(study.points, problem, error=study.error, cost=study.cost)
-            mine = mine[mine["series"].isin([s for s in order if s in set(mine["series"])][:MOST_SERIES])]
-        more = _others(mine["series"].nunique(), exploding)
-        exploded.append(
-            Figure(
-                name=f"explosions-{stem}",
-                caption=f"Share of trajectories that diverge, with Wilson intervals.{more}",
-                alt=f"Explosion rates on {problem} of {mine['series'].nunique()} solvers over step or tolerance.{more}",
-                draw=partial(explosion_figure, mine, problem, drawn),
-            )
-        )
-    return figures, exploded
-
-
-def _trajectories(study: Study, problem: str, drawn: dict[str, Look], facts: RunFacts) -> list[Figure]:
-    kept = facts.trajectories
-    if kept.empty:
-        return []
-    # States of rows that are no longer in the table are of an earlier run.
-    kept = kept[(kept["problem"] == problem) & kept["cell_id"].isin(set(study.table["cell_id"]))]
-    if kept.empty:
-        return []
-    everything = study.points.series(problem)
-    shown = [described(kept, role, everything) for role in roles_of(kept)]
-    whose = "learned " if study.learned & set(everything) else ""
-    return [
-        Figure(
-            name=f"trajectories-{file_name(problem)}",
-            short=True,
-            caption=f"Trajectories and phase portraits of the best, the median and a diverged {whose}run (coloured) "
-            "beside the reference (dashed): the trajectory of median error, or the first that is lost.",
-            alt=f"Trajectories of {problem} over time and in phase space beside the reference. {'; '.join(shown)}.",
-            draw=partial(trajectory_figure, kept, problem, drawn, everything),
-        )
-    ]
-
-
-def _part(frame: Frame, problem: str, name: str, caption: str, first: list[str]) -> list[Table]:
-    rows = frame[frame["problem"] == problem].drop(columns="problem") if len(frame) else frame
-    if "series" in rows:
-        # What a format leaves out of a long table is at its end.
-        rows = rows.assign(_later=~rows["series"].isin(first)).sort_values("_later", kind="stable")
-        rows = rows.drop(columns="_later")
-    return [Table(name=name, caption=caption, frame=rows.reset_index(drop=True))] if len(rows) else []
-
-
-def _crossing(study: Study) -> Frame:
-    """Crossovers of a run with few series; of many, pairs of all with all are more than a page holds."""
-    return study.crossovers if study.points.table["series"].nunique() <= MOST_SERIES else pd.DataFrame()
-
-
-def _exploding(study: Study) -> Frame:
-    """Rates of the series that diverge anywhere on the problem."""
-    rates = study.explosions
-    worst = rates.groupby(["problem", "series"])["rate"].transform("max")
-    return rates[worst > 0]
-
-
-def _equation(study: Study, rows: Frame) -> Any:
-    if study.registry is None or rows.empty:
-        return None
-    name = rows["equation"].iloc[0]
-    return study.registry.get("equation", name) if name in study.registry.names("equation") else None
-
-
-def _learning(study: Study, problem: str) -> tuple[list[Table], list[Figure]]:
-    """Learning curves of a problem that has several sizes of training set."""
-    rows = study.learning
-    rows = rows[rows["problem"] == problem] if len(rows) else rows
-    if rows.empty:
-        return [], []
-    trained = rows[rows["corrector"] != "none"]
-    best = trained.loc[trained["rollout_mse"].idxmin()]
-    counts = f"{trained['corrector'].nunique()} correctors on {trained['method'].nunique()} methods"
-    where = f"{problem} at dt={rows['dt'].iloc[0]:g}"
-    stem = file_name(problem)
-    figures = [
-        Figure(
-            name=f"learning-{stem}",
-            short=True,
-            caption=f"Learning curves at dt={rows['dt'].iloc[0]:g}: rollout MSE over training trajectories, geometric "
-            "mean over seeds with 95 % intervals, every corrector with its own input, data without noise. Lines: the "
-            "bare method, DOP853 at the same step.",
-            alt=f"Learning curves of {counts}, {where}; the smallest error, {best['rollout_mse']:.2g}, is reached "
-            f"by {best['method']}+{best['corrector']} with {best['train_trajectories']:g} trajectories.",
-            draw=partial(learning_figure, study.learning, problem),
-        ),
-        Figure(
-            name=f"learning-explosions-{stem}",
-            caption="Share of exploded trajectories over training trajectories, with Wilson intervals.",
-            alt=f"Explosion rates of {counts} over training trajectories, {where}; the largest is "
-            f"{trained['exploded'].max():.2g}.",
-            draw=partial(learning_figure, study.learning, problem, "exploded"),
-        ),
-    ]
-    table = Table(name="learning", caption="Error and explosions over training trajectories",
-                  frame=rows.drop(columns="problem").reset_index(drop=True))  # fmt: skip
-    return [table], figures if trained["exploded"].max() > 0 else figures[:1]
-
-
-def _ranking(study: Study, drawn: dict[str, Look]) -> list[Section]:
-    if study.costs.empty:
-        return []
-    shown = study.profile.sort_values("solved", ascending=False, kind="stable").head(MOST_SERIES).index
-    more = _others(len(shown), len(study.profile))
-    levels = f"{len(study.costs)} pairs of problem and error"
-    figure = Figure(
-        name="performance-profile", caption=f"Performance profiles{' of those that solve most' if more else ''}.{more}",
-        alt=f"Performance profiles of {len(shown)} solvers over {levels}: share of pairs solved within a "
-        f"factor of the cheapest.{more}",
-        draw=partial(profile_figure, study.profile.loc[sorted(shown)], drawn),
-    )  # fmt: skip
-    tables = [
-        Table(name="profile", caption="Share of pairs solved within a factor of the cheapest; solved: at any cost",
-              frame=study.profile.reset_index(names="solver").sort_values("solved", ascending=False,
-                                                                          ignore_index=True)),
-    ]  # fmt: skip
-    if len(study.ranking):
-        tables.append(
-            Table(name="wins", caption="Against the cheapest classical solver at equal error; ratio: geometric mean "
-                  "of its cost over the solver's own", frame=study.ranking)
-        )  # fmt: skip
-    text = (f"Over {levels}; what a solver does not reach costs infinity (Dolan and More, 2002).",)
-    return [Section(name="ranking", title="Ranking", text=text, figures=(figure,), tables=tuple(tables))]
-
-
-def _stability(study: Study, known: dict[str, Look]) -> list[Section]:
-    """Intervals and regions of absolute stability of the methods, and the largest stable steps of the run."""
-    intervals = study.stability if study.terms.stability else pd.DataFrame()
-    steps = study.stable_steps.dropna(axis=1, how="all")
-    tables, figures = [], []
-    if len(intervals):
-        tables.append(
-            Table(name="stability", caption="Stable part of the negative real axis and of the imaginary axis, as "
-                  "lengths of dt times the eigenvalue; inf: beyond 1000", frame=intervals)
-        )  # fmt: skip
-        methods = {n: study.registry.method(n) for n in intervals["solver"]}
-        drawn = {n: f for n, m in methods.items() if (f := stability_function(m)) is not None}
-        if drawn:
-            shown = list(drawn)[:MOST_SERIES]
-            figures.append(
-                Figure(
-                    name="stability-regions",
-                    caption=f"Boundaries of the regions of absolute stability, dt times eigenvalue."
-                    f"{_others(len(shown), len(drawn))}",
-                    alt=f"Boundaries of the regions of absolute stability of {', '.join(shown)}; the table has their "
-                    "lengths on both axes.",
-                    draw=partial(stability_figure, {n: drawn[n] for n in shown}, known | looks(shown, set())),
-                )
-            )
-    if len(steps) and {"stable_dt", "unstable_dt", "largest_stable_dt"} & set(steps):
-        found = "; largest_stable_dt: by bisection" if "largest_stable_dt" in steps else ""
-        tables.append(
-            Table(name="stable-steps", caption="Largest step of the run without a diverged trajectory, smallest with "
-                  f"one{found}", frame=steps)
-        )  # fmt: skip
-    if not tables:
-        return []
-    return [Section(name="stability", title="Stability", tables=tuple(tables), figures=tuple(figures))]
-
-
-def _training(equation: str, facts: RunFacts) -> list[Figure]:
-    """Training curves of an equation: of every method and corrector the first training on the most data."""
-    known = [t for t in facts.trainings if t.equation == equation]
-    largest: dict[str, Training] = {}
-    for training in known:
-        had = largest.get(training.series)
-        if had is None or (training.trajectories or 0) > (had.trajectories or 0):
-            largest[training.series] = training
-    mine = list(largest.values())[:MOST_SERIES]
-    if not mine:
-        return []
-    best = min(mine, key=lambda t: min(t.losses))
-    series = {t.series for t in mine}
-    more = f" One training of each; {len(known) - len(mine)} more were made." if len(known) > len(mine) else ""
-    return [
-        Figure(
-            name=f"training-{file_name(equation)}",
-            caption="Training curves: held-out one-step error, mean square over the bare method's, against seconds of "
-            f"training; a cross: the gate stayed shut.{more}",
-            alt=f"Training curves of {len(mine)} correctors on {equation}; the smallest held-out error, "
-            f"{min(best.losses):.2g} of the bare method's, is reached by {best.series}.",
-            draw=partial(training_figure, mine, equation, looks(series, series)),
-        )
-    ]
-
-
-def _fairness(study: Study) -> Section:
-    frame = pd.DataFrame(
-        [{"check": c.name, "verdict": c.verdict, "finding": c.finding, "rows": _failing(c)} for c in study.fairness]
-    )
-    return Section(
-        name="fairness", title="Fairness", short=True,
-        text=("The study checks itself; rows that fail a check are named.",),
-        tables=(Table(name="checks", caption="Fairness checks", frame=frame),),
-    )  # fmt: skip
-
-
-def _failing(check: Any) -> str:
-    more = f" and {check.failing - 5} more" if check.failing > 5 else ""
-    return ", ".join(check.rows[:5]) + more
-
-
-def _failed(study: Study) -> list[Section]:
-    lost = failures(study.table)
-    if lost.empty:
-        return []
-    counted = ", ".join(f"{n} {state}" for state, n in states(study.failures).items())
-    return [
-        Section(
-            name="failures", title="What did not end ok",
-            text=(f"{len(study.failures)} of {len(study.table)} cells: {counted}.",),
-            tables=(Table(name="failures", caption="Cells without a complete result, by state and reason",
-                          frame=lost.reset_index(drop=True)),),
-        )
-    ]  # fmt: skip
-
-
-def _provenance(study: Study, facts: RunFacts) -> Section:
-    names = [n for n in ("attns_version", "git_commit", "python_version", "numba_version", "cpu") if n in study.table]
-    rows = [{"what": n, "value": ", ".join(sorted({str(v) for v in study.table[n].dropna()}))} for n in names]
-    for key, environment in (facts.environments or {}).items():
-        machine, packages = environment.get("machine", {}), environment.get("packages", {})
-        rows.append(
-            {
-                "what": f"machine {key}",
-                "value": ", ".join(f"{k} {v}" for k, v in machine.items() if v and k != "cpu_flags"),
-            }
-        )
-        rows.append({"what": f"packages {key}", "value": ", ".join(f"{k} {v}" for k, v in packages.items())})
-        plugins = environment.get("plugins", {})
-        rows.append({"what": f"plugins {key}", "value": ", ".join(f"{k} ({v})" for k, v in plugins.items())})
-    rows += [{"what": "to reproduce", "value": command} for command in facts.commands]
-    return Section(
-        name="provenance", title="Provenance", code=facts.matrix,
-        tables=(Table(name="provenance", caption="Where these numbers come from", frame=pd.DataFrame(rows)),),
-    )  # fmt: skip
 
 
 def bibliography(study: Study) -> tuple[Any, ...]:

@@ -87,3 +87,8 @@ def _on_the_front(means: dict[str, Frame]) -> list[str]:
             best = error
             found.append(name)
     return list(dict.fromkeys(found))
+
+
+def others(shown: int, everything: int) -> str:
+    """A sentence on the series that a diagram leaves out; empty where there are none."""
+    return f" {everything - shown} more series are in the tables." if everything > shown else ""
