@@ -265,6 +265,8 @@ class Coordinator:
 
     def _cell_task(self, planned: PlannedCell) -> Task:
         timing = self._matrix.timing
+        if self._timing:
+            timing = timing.model_copy(update={"n_trajectories": self._plan.timed[planned.point]})
         return Task(
             key=f"{'timing' if self._timing else 'accuracy'} {planned.point}",
             kind="timing" if self._timing else "accuracy",

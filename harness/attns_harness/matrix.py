@@ -107,7 +107,9 @@ class Block(_Strict):
     ``frozen`` runs on the steps of a pilot with these tolerances, ``refine`` times as many; with any of
     them alone no fixed steps are run. Correctors meet fixed steps and ``steps_per_save``; for the latter
     each step has weights of its own, trained on ``train_states``. ``deadline_s`` takes the place of the
-    matrix's; of a cell in several blocks the longest holds. With ``timed = false`` a block is about errors alone.
+    matrix's; of a cell in several blocks the longest holds. With ``timed = false`` a block is about errors alone;
+    ``timed_trajectories`` is the timed ensemble where the matrix's would take minutes (of a cell in several
+    blocks the largest holds; compare times of a problem in equal ensembles).
     In ``train_trajectories`` a fraction below 1 is one of the full training set.
     """
 
@@ -132,6 +134,7 @@ class Block(_Strict):
     train_states: Annotated[list[Literal["predicted", "exact"]], Field(min_length=1)] = ["predicted"]
     deadline_s: Positive | None = None
     timed: bool = True
+    timed_trajectories: Count | None = None
     seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
 
     @model_validator(mode="after")

@@ -66,13 +66,14 @@ class PlannedCell:
 class Plan:
     """All cells in the order of the tables, all artefacts by id, deadlines in seconds by point, points to time.
 
-    ``data`` are the files of trajectories that the matrix trains on.
+    ``timed`` has the trajectories to time a point with, or None for the matrix's own. ``data`` are the files of
+    trajectories that the matrix trains on.
     """
 
     cells: tuple[PlannedCell, ...]
     artefacts: dict[str, Artefact]
     deadlines: dict[str, float]
-    timed: frozenset[str]
+    timed: dict[str, int | None]
     data: TrainingData
 
 
@@ -94,7 +95,7 @@ def make_plan(matrix: Matrix, registry: Registry, folder: Path = Path()) -> Plan
     fingerprints = Fingerprints(registry)
     unique: dict[str, Cell] = {}
     deadlines: dict[str, float] = {}
-    timed: set[str] = set()
+    timed: dict[str, int | None] = {}
     for number, block in enumerate(matrix.block):
         try:
             for cell in _expand(block, registry, data):
@@ -102,7 +103,8 @@ def make_plan(matrix: Matrix, registry: Registry, folder: Path = Path()) -> Plan
                 unique.setdefault(point, cell)
                 deadlines[point] = max(deadline, deadlines.get(point, 0.0))
                 if block.timed:
-                    timed.add(point)
+                    sizes = (block.timed_trajectories or matrix.timing.n_trajectories, timed.get(point))
+                    timed[point] = max((n for n in sizes if n is not None), default=None)
         except AttnsError as error:
             where = f"block {block.name!r}" if block.name else f"block[{number}]"
             raise AttnsError(f"{where}: {error}") from error
@@ -111,7 +113,7 @@ def make_plan(matrix: Matrix, registry: Registry, folder: Path = Path()) -> Plan
         _name(cell, point, fingerprints, artefacts)
         for point, cell in sorted(unique.items(), key=lambda item: item[1].sort_key())
     ]
-    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines, timed=frozenset(timed), data=data)
+    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines, timed=timed, data=data)
 
 
 def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[str, Artefact]) -> PlannedCell:

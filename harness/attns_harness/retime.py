@@ -176,7 +176,8 @@ class Retimer:
             c.id: Task(
                 key=f"timing {c.point}", kind="timing", label=c.cell.label, cell=c.cell,
                 deadline_s=matrix.timing.deadline_s, artefact=c.weights or "",
-                needs={c.weights: files.get(c.weights, {})} if c.weights else {}, timing=_share(matrix.timing),
+                needs={c.weights: files.get(c.weights, {})} if c.weights else {},
+                timing=_share(matrix.timing, plan.timed.get(c.point, matrix.timing.n_trajectories)),
             )
             for c in plan.cells
         }  # fmt: skip
@@ -201,9 +202,10 @@ class Retimer:
         return {"values": values, "cpu": outcome.timing["cpu"]}
 
 
-def _share(timing: Timing) -> Timing:
-    """One turn's share of what a cell is timed for: all turns together take twice its budget."""
-    return timing.model_copy(update={"budget_s": 2 * timing.budget_s / (PROCESSES * ROUNDS)})
+def _share(timing: Timing, trajectories: int | None) -> Timing:
+    """One turn's share of what a cell is timed for, in its ensemble: all turns together take twice its budget."""
+    share = {"budget_s": 2 * timing.budget_s / (PROCESSES * ROUNDS), "n_trajectories": trajectories}
+    return timing.model_copy(update=share)
 
 
 def serve(run_dir: Path, requests: Iterator[str], answer: Any) -> None:

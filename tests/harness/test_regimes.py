@@ -60,6 +60,28 @@ def test_a_slower_learned_solver_never_breaks_even() -> None:
     assert ", never breaks even, target 2: no." in sentence(row)
 
 
+def test_the_cell_that_repays_its_training_first_stands_beside_the_fastest() -> None:
+    quick = synthetic.SyntheticSolver(
+        "rk4+quick", 4, 1e-3, 8e-6, "quick", train_seconds=0.03, data_seconds=0.01, stages=4
+    )
+    slow = synthetic.SyntheticSolver(
+        "rk4+slow", 4, 1e-3, 30e-6, "slow", train_seconds=1e-3, data_seconds=1e-3, stages=4
+    )
+    wanted = TARGET.model_copy(update={"target": 0.5, "break_even": 5000.0})
+    row = compared(rows(FAST, quick, slow), wanted).iloc[0].to_dict()
+    assert row["learned"] == "rk4+attns"
+    # Faster to train than both, yet below the target.
+    assert row["quickest"] == "rk4+quick at 0.1"
+    assert row["quickest_ratio"] == pytest.approx(row["ratio"] * 5 / 8)
+    classical = row["ratio"] * 5e-6 / 0.1
+    assert row["quickest_break_even"] == pytest.approx(0.04 / (classical - 8e-6 / 0.1))
+    assert row["quickest_break_even"] < 5000 < row["break_even"]
+    assert row["met"] == "yes"
+    assert "for the cell that repays its training first)" in sentence(row)
+    unmet = compared(rows(FAST, quick), wanted.model_copy(update={"break_even": 1.0})).iloc[0]
+    assert unmet["met"] == "ratio yes, break-even no"
+
+
 def test_one_seed_above_the_level_is_not_delivered() -> None:
     table = rows(FAST)
     learned = (table["solver"] == "rk4+attns") & (table["dt"] == 0.1)

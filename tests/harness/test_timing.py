@@ -129,6 +129,16 @@ def test_blocks_about_errors_alone_are_not_timed(tmp_path: Path) -> None:
     assert results.loc[results["dt"] == 0.5, "time_min_s"].isna().all()
 
 
+def test_a_block_has_a_timed_ensemble_of_its_own(tmp_path: Path) -> None:
+    block = ROUNDS[ROUNDS.index("[[block]]") :]
+    own = block.replace("dts = [0.25, 0.125]", "dts = [0.5, 0.25]\ntimed_trajectories = 16")
+    run((ROUNDS + own).format(rounds=1), tmp_path / "run")
+    results = read_results(tmp_path / "run")
+    timed = results[results["seed"] == 1].set_index("dt")["timed_trajectories"]
+    # A cell in both blocks is timed in the larger ensemble.
+    assert timed.to_dict() == {0.5: 16, 0.25: 64, 0.125: 64}
+
+
 def test_a_failed_timing_borrows_nothing() -> None:
     rows = synthetic_table(solvers=(RK4,), equations=("spring-chain",), dts=(0.1,), seeds=(0, 1))
     rows["timing_reason"] = [None, "timeout: 120 s"]
