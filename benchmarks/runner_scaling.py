@@ -19,10 +19,11 @@ from typing import Any
 from attns_harness.coordinator import Coordinator
 from attns_harness.executors import AbstractExecutor, Activity
 from attns_harness.matrix import parse_matrix
+from attns_harness.outcome import Outcome
 from attns_harness.plan import make_plan
 from attns_harness.progress import View
 from attns_harness.runner import RunOptions, run_matrix, select
-from attns_harness.store import Outcome, open_store, read_store
+from attns_harness.store import open_store, read_store
 from attns_harness.tables import export
 from attns_harness.tasks import Report, Task
 from rich.console import Console

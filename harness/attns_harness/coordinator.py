@@ -10,11 +10,13 @@ from typing import Any, final
 from attns_core.errors import AttnsError
 from attns_harness import artefacts
 from attns_harness.executors import AbstractExecutor
+from attns_harness.journal import StoreFullError, full_disk
 from attns_harness.matrix import Matrix
+from attns_harness.outcome import Outcome
 from attns_harness.plan import Artefact, Plan, PlannedCell
 from attns_harness.progress import View
 from attns_harness.provenance import environment_id
-from attns_harness.store import Outcome, Store, StoreFullError, full_disk
+from attns_harness.store import Store
 from attns_harness.tasks import Report, Task
 from attns_harness.timing import merged
 

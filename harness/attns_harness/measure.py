@@ -12,7 +12,7 @@ from attns_core.metric import Outcome as Measured
 from attns_core.problem import Problem
 from attns_core.reference import Reference
 from attns_core.solution import Solution
-from attns_harness.store import Outcome
+from attns_harness.outcome import Outcome
 
 
 def measure(problem: Problem, solution: Solution, reference: Reference, metrics: Iterable[Metric]) -> Outcome:

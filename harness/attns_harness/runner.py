@@ -12,11 +12,12 @@ from attns_core.registry import Registry
 from attns_harness import provenance
 from attns_harness.coordinator import Coordinator
 from attns_harness.executors import AbstractExecutor
+from attns_harness.journal import FULL, full_disk
 from attns_harness.matrix import Matrix, MatrixFile, Timing
 from attns_harness.plan import Plan, PlannedCell, make_plan
 from attns_harness.progress import View
 from attns_harness.states import FAILED, OPEN, SOLVED
-from attns_harness.store import FULL, Store, full_disk, open_store
+from attns_harness.store import Store, open_store
 from attns_harness.tables import export
 from attns_harness.tasks import WorkerContext
 from attns_harness.timing import write_pyperf

@@ -4,70 +4,19 @@ WAL with full synchronisation: what a commit returned for survives ``kill -9`` a
 planned cell has a row from the start; results replace it.
 """
 
-import errno
 import json
 import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
-from attns_core.errors import AttnsError
-from attns_harness.migrations import VERSION, migrate
+from attns_harness.journal import JOURNAL, connect, connect_to_read, full_disk, strict_json
+from attns_harness.outcome import Outcome
 from attns_harness.ownership import ownership
 from attns_harness.plan import Artefact, PlannedCell
-
-JOURNAL = "journal.sqlite"
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says when a disk, a quota or a file-size limit is reached."""
-
-
-class StoreFullError(AttnsError):
-    """The disk that holds the store is full; what was committed is safe."""
-
-    exit_code = 1
-
-
-def full_disk(error: Exception, place: Path) -> StoreFullError:
-    """The error that a full disk is for a user."""
-    return StoreFullError(
-        f"cannot write {place}: {error}. Everything stored before is safe; "
-        "free some space and start the same command again."
-    )
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a task: the state of a cell or artefact, and what was measured.
-
-    Parameters
-    ----------
-    columns : dict
-        Metric columns and counters: finite numbers, text or None.
-    timing : dict
-        Timing columns, of timing tasks.
-    output : str
-        What the solver wrote to the terminal, cut.
-    broken : bool
-        A file the harness itself needed is damaged or unwritable: no fault of the cell.
-    environment : str
-        Id of the environment it was found in, where that is not the coordinator's.
-    """
-
-    state: str
-    reason: str = ""
-    traceback: str = ""
-    output: str = ""
-    columns: dict[str, Any] = field(default_factory=dict)
-    timing: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-    broken: bool = False
-    environment: str = ""
 
 
 class Standing(NamedTuple):
@@ -330,7 +279,7 @@ def open_store(folder: Path) -> Iterator[Store]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ownership(folder):
-        store = Store(folder, _connect(folder))
+        store = Store(folder, connect(folder))
         try:
             yield store
         finally:
@@ -346,37 +295,7 @@ def read_store(folder: str | Path) -> Store:
         There is no journal in the folder.
     """
     folder = Path(folder)
-    if not (folder / JOURNAL).is_file():
-        raise AttnsError(f"{str(folder)!r} is not a run folder: it has no {JOURNAL}")
-    try:
-        connection = sqlite3.connect(f"file:{folder / JOURNAL}?mode=ro", uri=True, timeout=30)
-        connection.row_factory = sqlite3.Row
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        raise AttnsError(f"{folder / JOURNAL} cannot be read: {error}") from None
-    if version != VERSION:
-        raise AttnsError(f"{folder / JOURNAL} has schema {version}, this version reads {VERSION}; 'attns run' migrates")
-    return Store(folder, connection)
-
-
-def strict_json(value: Any) -> str:
-    """JSON without NaN or infinity, keys sorted."""
-    return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
-
-
-def _connect(folder: Path) -> sqlite3.Connection:
-    path = folder / JOURNAL
-    try:
-        connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        migrate(connection, path)
-    except sqlite3.DatabaseError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
-            raise full_disk(error, path) from None
-        raise AttnsError(f"{path} cannot be used as a journal: {error}") from None
-    return connection
+    return Store(folder, connect_to_read(folder))
 
 
 def _decoded(row: sqlite3.Row, names: tuple[str, ...]) -> dict[str, Any]:

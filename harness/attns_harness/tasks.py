@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, final
 
 from attns_harness.cells import Cell
 from attns_harness.matrix import Timing
-from attns_harness.store import Outcome
+from attns_harness.outcome import Outcome
 
 Kind: TypeAlias = Literal["reference", "weights", "accuracy", "timing", "trajectory"]
 

@@ -26,9 +26,10 @@ from attns_harness.analysis.table import prepare
 from attns_harness.cells import Cell
 from attns_harness.executors.local import LocalExecutor
 from attns_harness.matrix import MatrixFile
+from attns_harness.outcome import Outcome
 from attns_harness.plan import PlannedCell, make_plan
 from attns_harness.runner import plugin_files
-from attns_harness.store import Outcome, read_store
+from attns_harness.store import read_store
 from attns_harness.tables import read_results
 from attns_harness.tasks import Report, Task, WorkerContext
 

@@ -25,10 +25,11 @@ from attns_core.trajectories import Trajectories, read_trajectories
 from attns_harness import artefacts, provenance
 from attns_harness.artefacts import DamagedArtefactError
 from attns_harness.cells import HAS_TO_LEARN, Cell, DataFile, ProblemSpec
+from attns_harness.journal import FULL
 from attns_harness.measure import measure
+from attns_harness.outcome import Outcome
 from attns_harness.provenance import GPU_COLUMNS
 from attns_harness.sandbox import RETIRED, Sandbox
-from attns_harness.store import FULL, Outcome
 from attns_harness.tasks import Report, Task, WorkerContext
 from attns_harness.timing import sample
 from attns_harness.training_columns import training_columns

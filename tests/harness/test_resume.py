@@ -15,8 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 from attns_harness.analysis.sides import read_side, refuse_unlike
+from attns_harness.journal import JOURNAL, StoreFullError
 from attns_harness.ownership import owner_of
-from attns_harness.store import JOURNAL, StoreFullError, open_store, read_store
+from attns_harness.store import open_store, read_store
 from attns_harness.tables import read_results
 from runs import HERE, matrix_text, run, stable
 

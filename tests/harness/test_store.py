@@ -4,10 +4,12 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from attns_harness.journal import JOURNAL, strict_json
 from attns_harness.matrix import parse_matrix
 from attns_harness.migrations import VERSION
+from attns_harness.outcome import Outcome
 from attns_harness.plan import Plan, make_plan
-from attns_harness.store import JOURNAL, Outcome, open_store, read_store, strict_json
+from attns_harness.store import open_store, read_store
 from runs import HERE, matrix_text
 
 from attns_core.errors import AttnsError

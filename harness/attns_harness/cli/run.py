@@ -109,9 +109,10 @@ def keep_pictures(folder: Path, file: Any, registry: Any, workers: int) -> None:
 def _dry_run(file: Any, registry: Any, folder: Path, options: Any) -> None:
     from collections import Counter
 
+    from attns_harness.journal import JOURNAL
     from attns_harness.plan import make_plan
     from attns_harness.runner import wanted_states
-    from attns_harness.store import JOURNAL, Standing, read_store
+    from attns_harness.store import Standing, read_store
 
     plan = make_plan(file.matrix, registry, file.path.parent)
     stored: dict[str, Standing] = {}

@@ -23,7 +23,7 @@ from attns_harness import artefacts
 from attns_harness.executors.base import AbstractExecutor, Activity
 from attns_harness.executors.local import LocalExecutor
 from attns_harness.executors.slurm import SlurmJobs
-from attns_harness.store import Outcome
+from attns_harness.outcome import Outcome
 from attns_harness.tasks import Report, Task, WorkerContext
 
 WINDOW_PER_THREAD = 8

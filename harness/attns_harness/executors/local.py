@@ -20,8 +20,8 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from attns_harness.executors.base import AbstractExecutor, Activity
+from attns_harness.outcome import Outcome
 from attns_harness.sandbox import EXITED_ZERO, OUTPUT_BYTES, RETIRED
-from attns_harness.store import Outcome
 from attns_harness.tasks import Report, Task, WorkerContext
 from attns_harness.worker import initialise, perform
 
