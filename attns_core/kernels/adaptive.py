@@ -12,9 +12,9 @@ from typing import Protocol
 
 from attns_core.kernels.attempts import FusedAttempt, Pair, StagedAttempt
 from attns_core.kernels.emit import Emitter
-from attns_core.kernels.error_control import placed
+from attns_core.kernels.error_control import lane_numbers
 from attns_core.kernels.form import Form, Generated, begin, entry
-from attns_core.kernels.lanes import call
+from attns_core.kernels.lanes import written
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 
@@ -38,110 +38,62 @@ def adaptive_staged(graph: Graph, form: Form, *, is_fsal: bool, has_low: bool) -
 
 
 class Attempt(Protocol):
-    """Writes the attempts of all lanes, ending in :func:`control`."""
+    """Writes arrays, what is done once, and the attempts of all lanes, ending in :func:`control`."""
 
     dim: int
 
     def prologue(self, out: Source) -> None: ...
+    def begin(self, out: Source) -> None: ...
     def write(self, out: Source) -> None: ...
 
 
 def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tables: str = "") -> Generated:
     """The kernel around an attempt: the queue of trajectories, first steps, saving."""
     dim = attempt.dim
-    graph = emitter.graph
     out = begin(form, also=("exp64", "log64"))
-    out.line('@njit(error_model="numpy", forceinline=True)')
-    with out.block("def scale(a, b, rtol, atol)"):
-        out.line("a = abs(a)")
-        out.line("b = abs(b)")
-        out.line("return atol + rtol * (b if b > a else a)")
-    out.lines(["", ""])
-    # The right-hand side of one trajectory, for first steps.
-    single = Emitter(graph, form.function)
-    single.constants = emitter.constants
-    lines, results = single.lane_lines(graph.outputs, [f"u{i}" for i in range(dim)], "s", time="t")
     constants = emitter.constants
-    out.line('@njit(error_model="numpy")')
-    with out.block("def rhs(time, u, r, c)"):
-        out.line("t = F(time)")
-        constants.write(out)
-        whole = [
-            *(f"u{i} = u[{i}]" for i in range(dim)),
-            *lines,
-            *(f"r[{i}] = {results[i]}" for i in range(dim)),
-        ]
-        plain = [line for line in whole if isinstance(line, str)]
-        if len(plain) == len(whole):
-            call(out, plain)
-        else:
-            out.lines(whole)
-    out.lines(["", ""])
-    out.lines(_FIRST_STEP.splitlines())
-    out.lines(["", ""])
     with entry(out, form, f"{ARGUMENTS}{tables}"):
-        constants.write(out)
-        out.lines(_PROLOGUE.splitlines())
-        out.line(f"u = np.empty({dim}, dtype=F)")
-        out.line(f"slope = np.empty({dim}, dtype=F)")
-        out.line(f"other = np.empty({dim}, dtype=F)")
+        out.lines(_ARRAYS.splitlines())
+        out.line(f"single = np.empty({2 * dim}, dtype=F)")
         attempt.prologue(out)
-        with out.block("while True"):
-            with out.block("for l in range(L)"):
-                _settle(out, dim)
-            with out.block("if alive == 0"):
-                out.line("break")
-            attempt.write(out)
-            with out.block("for l in range(L)"):
-                _bookkeep(out, dim)
-    return Generated(placed(out.text(), dim), tuple(constants.parameters))
+        with written(out):
+            constants.write(out)
+            out.lines([*lane_numbers(dim), *_PROLOGUE.splitlines()])
+            attempt.begin(out)
+            with out.block("while True"):
+                with out.block("for l in range(L)"):
+                    _settle(out, emitter, dim)
+                with out.block("if alive == 0"):
+                    out.line("break")
+                attempt.write(out)
+                with out.block("for l in range(L)"):
+                    _bookkeep(out, dim)
+    return Generated(out.text(), tuple(constants.parameters))
 
 
-_FIRST_STEP = """@njit(error_model="numpy")
-def first_step(u, k1, other, t, t_end, rtol, atol, power, c):
-    d0 = 0.0
-    d1 = 0.0
-    for i in range(u.size):
-        s = atol + rtol * abs(u[i])
-        d0 += (u[i] / s) ** 2
-        d1 += (k1[i] / s) ** 2
-    d0 = math.sqrt(d0 / u.size)
-    d1 = math.sqrt(d1 / u.size)
-    h0 = 1e-6 if d0 < 1e-5 or d1 < 1e-5 else 0.01 * d0 / d1
-    h0 = min(h0, t_end - t)
-    saved = u.copy()
-    for i in range(u.size):
-        u[i] = u[i] + h0 * k1[i]
-    rhs(t + h0, u, other, c)
-    d2 = 0.0
-    for i in range(u.size):
-        u[i] = saved[i]
-        d2 += ((other[i] - k1[i]) / (atol + rtol * abs(u[i]))) ** 2
-    d2 = math.sqrt(d2 / u.size) / h0
-    most = max(d1, d2)
-    h1 = max(1e-6, 1e-3 * h0) if most <= 1e-15 else (0.01 / most) ** (1.0 / power)
-    return min(100.0 * h0, h1)"""
+_ARRAYS = """safety, least, largest, least_error, reach, proportional, integral, power = rules
+z = np.empty(8 * L, dtype=np.float64)
+who = np.empty(L, dtype=np.int64)
+target = np.empty(L, dtype=np.int64)"""
 
 _PROLOGUE = """zero = F(0)
 rtol = F(tolerances[0])
 atol = F(tolerances[1])
-safety, least, largest, least_error, reach, proportional, integral, power = rules
 log_least = math.log(least_error)
 t_end = t_save[t_save.size - 1]
-z = np.empty(8 * L, dtype=np.float64)
-who = np.empty(L, dtype=np.int64)
-target = np.empty(L, dtype=np.int64)
-for x in range(8 * L):
+for x in range(w.size):
+    w[x] = zero
+for x in range(z.size):
     z[x] = 0.0
 for l in range(L):
-    z[3 * L + l] = np.inf
+    goals[l] = np.inf
     who[l] = -1
     target[l] = 1
 queue = first
 alive = L"""
 
 
-def _settle(out: Source, dim: int) -> None:
+def _settle(out: Source, emitter: Emitter, dim: int) -> None:
     """Before an attempt: choose ``h``; give a lane up, or refill it, until it has something to do."""
     with out.block("while True"):
         with out.block("if who[l] < 0"):
@@ -155,37 +107,30 @@ def _settle(out: Source, dim: int) -> None:
                 out.line("break")
             out.line("who[l] = queue")
             out.line("queue += 1")
-            out.lines(f"u[{i}] = initial[{i}, who[l]]" for i in range(dim))
+            out.line("own = who[l]")
             with out.block(f"for d in range({dim})"):
-                out.line("out[0, d, who[l]] = u[d]")
+                out.line("out[0, d, own] = initial[d, own]")
             with out.block("if t_save.size == 1"):
                 out.line("who[l] = -1")
                 out.line("continue")
             out.line("ts[l] = t_save[0]")
-            out.line("rhs(ts[l], u, slope, c)")
-            out.line("steps[l] = first_step(u, slope, other, ts[l], t_end, rtol, atol, power, c)")
-            with out.block(f"for d in range({dim})"):
-                out.line("w[d * L + l] = u[d]")
-                out.line(f"w[({dim} + d) * L + l] = slope[d]")
+            _first_step(out, emitter, dim)
             out.line("target[l] = 1")
             out.line("goals[l] = t_save[1]")
             out.line("logs[l] = log_least")
             out.line("rest[l] = 0.0")
-            out.line("broken = zero")
-            with out.block(f"for d in range({dim})"):
-                out.line("broken += zero * (u[d] + slope[d])")
-            with out.block("if broken != zero"):
-                out.line("checks[l] = broken")
-            with out.block("else"):
-                out.line("checks[l] = zero")
+            out.line("checks[l] = broken if broken != zero else zero")
         out.line("own = who[l]")
         out.line("left = goals[l] - ts[l]")
         out.line("lands = reach * steps[l] >= left")
         out.line("h = left if lands else steps[l]")
+        out.line("there = abs(ts[l])")
+        out.line("goal = abs(goals[l])")
+        out.line("shortest = 10 * 2.220446049250313e-16 * (goal if goal > there else there)")
         out.line("why = 0")
         with out.block("if counters[0, own] + counters[1, own] >= max_steps"):
             out.line("why = 1")
-        with out.block("if not lands and not (h >= 10 * 2.220446049250313e-16 * max(abs(ts[l]), abs(goals[l])))"):
+        with out.block("if (not lands) & (not (h >= shortest))"):
             out.line("why = 2")
         with out.block("if not (checks[l] == zero)"):
             out.line("why = 3")
@@ -196,6 +141,55 @@ def _settle(out: Source, dim: int) -> None:
         with out.block("for s in range(target[l], t_save.size)"), out.block(f"for d in range({dim})"):
             out.line("out[s, d, own] = np.nan")
         out.line("who[l] = -1")
+
+
+def _first_step(out: Source, emitter: Emitter, dim: int) -> None:
+    """State and slope of lane ``l``, the length of its first step, and in ``broken`` whether it can be made.
+
+    Two evaluations: at the beginning, and after an Euler step along the slope there.
+    """
+    single = Emitter(emitter.graph, emitter.lane_function)
+    single.constants = emitter.constants
+    lines, results = single.lane_lines(emitter.graph.outputs, [f"u{i}" for i in range(dim)], "s", time="t")
+    with out.block(f"for d in range({dim})"):
+        out.line("single[d] = initial[d, own]")
+    out.lines(["moment = ts[l]", "trial = 0.0", "slope_size = 0.0", "broken = zero"])
+    with out.block("for turn in range(2)"):
+        out.line("t = F(moment)")
+        out.lines(f"u{i} = single[{i}]" for i in range(dim))
+        out.lines(lines)
+        out.lines(f"single[{dim + i}] = {results[i]}" for i in range(dim))
+        with out.block("if turn == 0"):
+            out.line("state_size = 0.0")
+            with out.block(f"for d in range({dim})"):
+                out.line("w[d * L + l] = single[d]")
+                out.line(f"w[({dim} + d) * L + l] = single[{dim} + d]")
+                out.line(f"broken += zero * (single[d] + single[{dim} + d])")
+                out.line("allowed = atol + rtol * abs(single[d])")
+                out.line("ratio = single[d] / allowed")
+                out.line("state_size += ratio * ratio")
+                out.line(f"ratio = single[{dim} + d] / allowed")
+                out.line("slope_size += ratio * ratio")
+            out.line(f"state_size = math.sqrt(state_size / {dim}.0)")
+            out.line(f"slope_size = math.sqrt(slope_size / {dim}.0)")
+            out.line("tiny = (state_size < 1e-5) | (slope_size < 1e-5)")
+            out.line("trial = 1e-6 if tiny else 0.01 * state_size / slope_size")
+            out.line("span = t_end - moment")
+            out.line("trial = span if span < trial else trial")
+            with out.block(f"for d in range({dim})"):
+                out.line(f"single[d] = single[d] + trial * single[{dim} + d]")
+            out.line("moment = moment + trial")
+        with out.block("else"):
+            out.line("bend = 0.0")
+            with out.block(f"for d in range({dim})"):
+                out.line(f"change = single[{dim} + d] - w[({dim} + d) * L + l]")
+                out.line("ratio = change / (atol + rtol * abs(initial[d, own]))")
+                out.line("bend += ratio * ratio")
+            out.line(f"bend = math.sqrt(bend / {dim}.0) / trial")
+            out.line("most = bend if bend > slope_size else slope_size")
+            out.line("small = 1e-3 * trial if 1e-3 * trial > 1e-6 else 1e-6")
+            out.line("step = small if most <= 1e-15 else (0.01 / most) ** (1.0 / power)")
+            out.line("steps[l] = step if step < 100.0 * trial else 100.0 * trial")
 
 
 def _bookkeep(out: Source, dim: int) -> None:

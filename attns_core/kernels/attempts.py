@@ -6,7 +6,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.error_control import control, placed, working_array
+from attns_core.kernels.error_control import control, scale, working_array
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source, Statement
 from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
@@ -62,7 +62,7 @@ class FusedAttempt:
         lines += [f"n{i} = {u[i]} + g * ({combination(pair.b, i)})" for i in range(dim)]
         lines += ["e5 = zero", "e3 = zero"]
         for i in range(dim):
-            lines.append(f"a{i} = scale({u[i]}, n{i}, rtol, atol)")
+            lines += scale(f"a{i}", u[i], f"n{i}")
             lines.append(f"d{i}_ = g * ({combination(pair.b_error, i)}) / a{i}")
             lines.append(f"e5 = e5 + d{i}_ * d{i}_")
             if pair.b_low is not None:
@@ -74,11 +74,14 @@ class FusedAttempt:
     def prologue(self, out: Source) -> None:
         working_array(out, self.dim)
 
+    def begin(self, out: Source) -> None:
+        """Whole attempts begin with nothing."""
+
     def write(self, out: Source) -> None:
         dim = self.dim
         with lane_loop(out):
-            out.line(placed("t = ts[l]", dim))
-            out.line(placed("h = hs[l]", dim))
+            out.line("t = ts[l]")
+            out.line("h = hs[l]")
             out.line("g = F(h)")
             out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
             if self.pair.is_fsal:
@@ -108,9 +111,13 @@ class StagedAttempt:
         dim = self.dim
         out.line("stages = times.size")
         working_array(out, dim)
-        out.line(f"y = np.zeros({2 * dim} * L, dtype=F)")
-        out.line(f"k = np.zeros((stages + 1) * {dim} * L, dtype=F)")
-        out.line("sums = np.zeros(3 * L, dtype=F)")
+        out.line(f"y = np.empty({2 * dim} * L, dtype=F)")
+        out.line(f"k = np.empty((stages + 1) * {dim} * L, dtype=F)")
+        out.line("sums = np.empty(3 * L, dtype=F)")
+
+    def begin(self, out: Source) -> None:
+        with out.block("for x in range(k.size)"):
+            out.line("k[x] = zero")
 
     def write(self, out: Source) -> None:
         dim = self.dim
@@ -131,15 +138,14 @@ class StagedAttempt:
             with out.block("if s > stages"):
                 out.line("part = sums[(s - stages - 1) * L : (s - stages) * L]")
                 with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
-                    out.line(
-                        f"q = F(hs[l]) * y[d * L + l] / scale(w[d * L + l], w[({2 * dim} + d) * L + l], rtol, atol)"
-                    )
+                    out.lines(scale("a", "w[d * L + l]", f"w[({2 * dim} + d) * L + l]"))
+                    out.line("q = F(hs[l]) * y[d * L + l] / a")
                     out.line("part[l] = part[l] + q * q")
                 out.line("continue")
             with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
                 out.line("y[d * L + l] = w[d * L + l] + F(hs[l]) * y[d * L + l]")
             out.line("cs = times[s]")
-            time = placed("tl = F(ts[l] + cs * hs[l])", dim) if self.uses_time else ""
+            time = "tl = F(ts[l] + cs * hs[l])" if self.uses_time else ""
             evaluate_stage(out, dim, self.used, self.lane, self.results, time)
         with out.block("for l in range(L)"):
             out.line("sums[2 * L + l] = zero")

@@ -1,4 +1,4 @@
-"""From a record to statements: straight-line Python that numba compiles and LLVM vectorises.
+"""From a record to statements: straight-line Python that LLVM vectorises.
 
 Names in emitted code: ``F`` is the working precision, ``c`` the array of parameter-level values,
 ``c3``/``d3`` its fourth entry in working and in double precision, ``q3`` a literal in working

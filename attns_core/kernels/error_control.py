@@ -1,25 +1,31 @@
 """What follows an attempted step: whether it is accepted, and how long the next one is."""
 
-import re
-
 from attns_core.kernels.source import Source
 
 _ROWS = ("ts", "hs", "steps", "goals", "logs", "rest", "passed", "landed")
 
 
-def placed(text: str, dim: int) -> str:
-    """Turn per-lane names such as ``ts[l]`` into rows of one array: few arrays, few overlap checks."""
-    for i, name in enumerate(_ROWS):
-        text = re.sub(rf"\b{name}\[l\]", f"z[{i} * L + l]", text)
-    return re.sub(r"\bchecks\[l\]", f"w[{3 * dim} * L + l]", text)
+def lane_numbers(dim: int) -> list[str]:
+    """Names for what each lane has one of: rows of ``z`` and, after the states, of ``w``.
+
+    Few arrays need few checks of overlap.
+    """
+    rows = [f"{name} = z[{i} * L : {i + 1} * L]" for i, name in enumerate(_ROWS)]
+    return [*rows, f"checks = w[{3 * dim} * L : {3 * dim + 1} * L]"]
 
 
 def working_array(out: Source, dim: int) -> None:
     """``w``: state, slope and proposed state of every lane, and a check."""
     out.line(f"w = np.empty({3 * dim + 1} * L, dtype=F)")
-    # Filled by a loop: each of NumPy's ways to make an array takes a tenth of a second to compile.
-    with out.block(f"for x in range({3 * dim + 1} * L)"):
-        out.line("w[x] = zero")
+
+
+def scale(name: str, a: str, b: str) -> list[str]:
+    """Statements that leave in ``name`` the largest error of a component, ``a`` before and ``b`` after a step."""
+    return [
+        f"{name}a = abs({a})",
+        f"{name}b = abs({b})",
+        f"{name} = atol + rtol * ({name}b if {name}b > {name}a else {name}a)",
+    ]
 
 
 def control(out: Source, dim: int) -> None:
@@ -59,4 +65,4 @@ def control(out: Source, dim: int) -> None:
         "landed[l] = 1.0 if (good & lands) else 0.0",
         "checks[l] = begun",
     ]
-    out.lines(placed(line, dim) for line in lines)
+    out.lines(lines)

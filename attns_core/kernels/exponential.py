@@ -16,10 +16,12 @@ class ExponentialLines(StagedLines):
     def __init__(self, graph: Graph, form: Form) -> None:
         super().__init__(graph, form)
         self.arguments = "inner, present, outer, part, times"
+        self.inner, self.outer = "inner[s, j_, d, e]", "outer[s, d, e]"
         if form.varying:
             # One pair of tables for each length that occurs.
             self.arguments = "inners, present, outers, part, times, table"
-            self.scaled = (*self.scaled, "inner = inners[table[step]]", "outer = outers[table[step]]")
+            self.scaled = (*self.scaled, "pair = table[step]")
+            self.inner, self.outer = "inners[pair, s, j_, d, e]", "outers[pair, s, d, e]"
 
     def prologue(self, out: Source, form: Form) -> None:
         super().prologue(out, form)
@@ -31,7 +33,7 @@ class ExponentialLines(StagedLines):
             with out.block(f"for x in range({dim} * L)"):
                 out.line("shift[x] = F(0)")
             with out.block("for j_ in range(s)"), out.block("if present[s, j_]"):
-                self._add(out, "inner[s, j_, d, e]", f"k[j_ * {dim} * L : (j_ + 1) * {dim} * L]", "shift")
+                self._add(out, self.inner, f"k[j_ * {dim} * L : (j_ + 1) * {dim} * L]", "shift")
             with out.block(f"for x in range({dim} * L)"):
                 out.line("y[x] = w[x] + shift[x]")
             if self.time:
@@ -42,7 +44,7 @@ class ExponentialLines(StagedLines):
         with out.block(f"for x in range({dim} * L)"):
             out.line("y[x] = F(0)")
         with out.block("for s in range(stages)"):
-            self._add(out, "outer[s, d, e]", f"k[s * {dim} * L : (s + 1) * {dim} * L]", "y")
+            self._add(out, self.outer, f"k[s * {dim} * L : (s + 1) * {dim} * L]", "y")
 
     def _add(self, out: Source, entry: str, source: str, target: str) -> None:
         """``target += matrix @ source``; entries that are zero cost nothing."""

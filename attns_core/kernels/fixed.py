@@ -17,7 +17,7 @@ import numpy as np
 
 from attns_core.kernels.emit import Emitter
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
-from attns_core.kernels.lanes import lane_loop
+from attns_core.kernels.lanes import lane_loop, written
 from attns_core.kernels.order import ordered
 from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
@@ -34,27 +34,28 @@ def fused(step: Step, form: Form) -> Generated:
     out = begin(form)
     with entry(out, form, f"initial, out, t_save, counts, {form.steps}, c, first, last"):
         out.line("n = initial.shape[1]")
-        step.emitter.constants.write(out)
-        if not form.varying:
-            out.lines(step.prologue)
         if form.lanes > 1:
             out.line(f"w = np.empty({dim} * L, dtype=F)")
-        with out.block("for block in range(first, last)"):
-            load(out, dim, scalars=form.lanes == 1)
-            if form.varying:
-                out.line("step = 0")
-            with out.block("for i in range(counts.size)"):
-                with each_step(out, form, step.prologue, timed=bool(step.time)):
-                    out.lines(step.time)
-                    if form.lanes == 1:
-                        out.lines(step.lane)
-                        out.lines(f"u{i} = u{i} + S{i}" for i in range(dim))
-                    else:
-                        with lane_loop(out):
-                            begun = [f"u{i} = w[{i} * L + l]" for i in range(dim)]
-                            ended = [f"w[{i} * L + l] = u{i} + S{i}" for i in range(dim)]
-                            out.lines(ordered([*begun, *step.lane, *ended]))
-                store(out, dim, "i + 1", scalars=form.lanes == 1)
+        with written(out):
+            step.emitter.constants.write(out)
+            if not form.varying:
+                out.lines(step.prologue)
+            with out.block("for block in range(first, last)"):
+                load(out, dim, scalars=form.lanes == 1)
+                if form.varying:
+                    out.line("step = 0")
+                with out.block("for i in range(counts.size)"):
+                    with each_step(out, form, step.prologue, timed=bool(step.time)):
+                        out.lines(step.time)
+                        if form.lanes == 1:
+                            out.lines(step.lane)
+                            out.lines(f"u{i} = u{i} + S{i}" for i in range(dim))
+                        else:
+                            with lane_loop(out):
+                                begun = [f"u{i} = w[{i} * L + l]" for i in range(dim)]
+                                ended = [f"w[{i} * L + l] = u{i} + S{i}" for i in range(dim)]
+                                out.lines(ordered([*begun, *step.lane, *ended]))
+                    store(out, dim, "i + 1", scalars=form.lanes == 1)
     return Generated(out.text(), tuple(step.emitter.constants.parameters))
 
 
@@ -67,18 +68,19 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
     out = begin(form)
     with entry(out, form, f"initial, out, t_save, counts, {form.steps}, c, first, last, {stages.arguments}"):
         out.line("n = initial.shape[1]")
-        emitter.constants.write(out)
         stages.prologue(out, form)
-        with out.block("for block in range(first, last)"):
-            load(out, dim)
-            if form.varying:
-                out.line("step = 0")
-            with out.block("for i in range(counts.size)"):
-                with each_step(out, form, stages.scaled):
-                    stages.step(out)
-                    with out.block(f"for x in range({dim} * L)"):
-                        out.line("w[x] = w[x] + h * y[x]")
-                store(out, dim, "i + 1")
+        with written(out):
+            emitter.constants.write(out)
+            with out.block("for block in range(first, last)"):
+                load(out, dim)
+                if form.varying:
+                    out.line("step = 0")
+                with out.block("for i in range(counts.size)"):
+                    with each_step(out, form, stages.scaled):
+                        stages.step(out)
+                        with out.block(f"for x in range({dim} * L)"):
+                            out.line("w[x] = w[x] + h * y[x]")
+                    store(out, dim, "i + 1")
     return Generated(out.text(), tuple(emitter.constants.parameters))
 
 
@@ -101,12 +103,14 @@ class StagedLines:
         out.line("stages = times.size")
         out.line(f"w = np.empty({self.dim} * L, dtype=F)")
         out.line(f"y = np.empty({2 * self.dim} * L, dtype=F)")
-        out.line(f"k = np.zeros((stages + 1) * {self.dim} * L, dtype=F)")
+        out.line(f"k = np.empty((stages + 1) * {self.dim} * L, dtype=F)")
+        with out.block("for x in range(k.size)"):
+            out.line("k[x] = F(0)")
 
     def step(self, out: Source) -> None:
         dim = self.dim
         with out.block("for s in range(stages + 1)"):
-            with out.block("if s < stages and not needed[s]"):
+            with out.block("if not needed[s]"):
                 out.line("continue")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
                 out.line("y[x] = w[x]")
@@ -127,7 +131,7 @@ def staged_coefficients(a: Any, b: Any, c: Any, needed: Any) -> tuple[Any, ...]:
     Row ``i`` makes the argument of stage ``i``, the last row the increment.
     """
     tables = term_tables([*a, b], len(b))
-    return (*tables, np.array(c, dtype=np.float64), np.array(needed, dtype=np.bool_))
+    return (*tables, np.array(c, dtype=np.float64), np.array([*needed, True], dtype=np.bool_))
 
 
 def load(out: Source, dim: int, *, scalars: bool = False) -> None:
@@ -135,11 +139,16 @@ def load(out: Source, dim: int, *, scalars: bool = False) -> None:
     if scalars:
         out.lines(f"u{i} = initial[{i}, block]" for i in range(dim))
     else:
-        out.line("begin = block * L")
-        out.line("width = min(L, n - begin)")
-        with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
-            out.line("w[d * L + l] = initial[d, begin + min(l, width - 1)]")
+        block_of_lanes(out, "w", dim)
     store(out, dim, "0", scalars=scalars)
+
+
+def block_of_lanes(out: Source, array: str, dim: int) -> None:
+    """A block's initial states into an array; the last one is repeated where trajectories end."""
+    out.line("begin = block * L")
+    out.line("width = L if L < n - begin else n - begin")
+    with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
+        out.line(f"{array}[d * L + l] = initial[d, begin + (l if l < width else width - 1)]")
 
 
 def store(out: Source, dim: int, index: str, *, scalars: bool = False) -> None:

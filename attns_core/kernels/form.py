@@ -99,7 +99,7 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
             "",
             f"from attns_core.kernels.elementary import {', '.join(names)}",
             f"from attns_core.kernels.vectors import align_stack{', prefer_vector_bits' if form.vector_bits else ''}",
-            "from attns_core.kernels.straight_line import straight_line",
+            "from attns_core.kernels.statements import statements",
             "",
             f"F = np.{form.dtype}",
             f"L = {form.lanes}",

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import final
 
 from attns_core.kernels.emit import LITERAL
-from attns_core.kernels.source import Loop, Source, Statement
-from attns_core.kernels.straight_line import free_names
+from attns_core.kernels.source import Loop, Source, Statement, indented
+from attns_core.kernels.statements import free_names
 
 HEAD = "for l in range(L)"
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -21,8 +21,18 @@ _TARGET = re.compile(r"([A-Za-z_]\w*) = ")
 
 
 @contextmanager
+def written(out: Source) -> Iterator[None]:
+    """What is written inside becomes one function of statements, called here: nothing is left to infer."""
+    mark = out.mark()
+    out.is_direct = True
+    yield
+    out.is_direct = False
+    _call(out, indented(out.take(mark)))
+
+
+@contextmanager
 def lane_loop(out: Source) -> Iterator[None]:
-    """``for l in range(L)`` over the assignments written inside, as functions of straight-line code.
+    """``for l in range(L)`` over the assignments written inside, each part as a function of statements.
 
     What passes from one part to another is held in working precision, so doubles must be read again
     after a loop.
@@ -96,13 +106,16 @@ def _write(out: Source, parts: Sequence[_Part]) -> None:
 def _loop(out: Source, loads: Sequence[str], statements: Sequence[str], stores: Sequence[str]) -> None:
     lines = [*loads, *statements, *stores]
     with out.block(HEAD):
-        call(out, lines)
+        if out.is_direct:
+            out.lines(lines)
+        else:
+            _call(out, lines)
 
 
-def call(out: Source, lines: Sequence[str]) -> None:
-    """Assignments as a function of straight-line code, called here."""
-    names = ", ".join(name for name in free_names(lines) if name != "L" and not LITERAL.fullmatch(name))
-    function = f"lane{out.n_definitions}"
+def _call(out: Source, lines: Sequence[str]) -> None:
+    """Statements as a function of their own, called here."""
     text = "\n".join(lines)
-    out.define([f'{function} = straight_line("{names}", """\n{text}\n""", globals())'])
+    names = ", ".join(name for name in free_names(text) if name != "L" and not LITERAL.fullmatch(name))
+    function = f"part{out.n_definitions}"
+    out.define([f'{function} = statements("{names}", """\n{text}\n""", globals())'])
     out.line(f"{function}({names})")

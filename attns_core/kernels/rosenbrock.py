@@ -12,7 +12,7 @@ from typing import Any, final
 
 from attns_core.kernels.derivatives import Derivatives
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.error_control import control, placed, working_array
+from attns_core.kernels.error_control import control, scale, working_array
 from attns_core.kernels.form import Form
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.recorder import Graph
@@ -93,18 +93,22 @@ class RosenbrockAttempt:
         lines += [f"n{i} = u{i} + ({stages.combination(scheme.m, i, literal)})" for i in range(dim)]
         lines += ["e5 = zero", "e3 = zero"]
         for i in range(dim):
-            lines.append(f"d{i}_ = ({stages.combination(scheme.e, i, literal)}) / scale(u{i}, n{i}, rtol, atol)")
+            lines += scale(f"a{i}", f"u{i}", f"n{i}")
+            lines.append(f"d{i}_ = ({stages.combination(scheme.e, i, literal)}) / a{i}")
             lines.append(f"e5 = e5 + d{i}_ * d{i}_")
         self.lines, self.first = lines, stages.first
 
     def prologue(self, out: Source) -> None:
         working_array(out, self.dim)
 
+    def begin(self, out: Source) -> None:
+        """Whole attempts begin with nothing."""
+
     def write(self, out: Source) -> None:
         dim = self.dim
         with lane_loop(out):
-            out.line(placed("t = ts[l]", dim))
-            out.line(placed("h = hs[l]", dim))
+            out.line("t = ts[l]")
+            out.line("h = hs[l]")
             out.line("g = F(h)")
             out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
             out.lines(self.lines)

@@ -42,12 +42,15 @@ class Source:
     held : int
         Values per trajectory that lane loops of the present function keep in an array (see
         :func:`attns_core.kernels.lanes.lane_loop`).
+    is_direct : bool
+        What is written now becomes a function of statements (see :func:`attns_core.kernels.lanes.written`).
     """
 
     def __init__(self) -> None:
         self._items: list[tuple[int, Statement]] = []
         self._depth = 0
         self.held = 0
+        self.is_direct = False
         self._definitions: dict[str, None] = {}
         self._place = 0
 
@@ -97,12 +100,18 @@ class Source:
         self._items.insert(mark, (self._depth, text))
 
     def text(self) -> str:
-        lines: list[str] = []
         definitions = [(0, item) for item in self._definitions]
-        for depth, item in [*self._items[: self._place], *definitions, *self._items[self._place :]]:
-            if isinstance(item, Loop):
-                lines.append("    " * depth + item.head + ":")
-                lines += ["    " * (depth + 1) + line for line in (*item.common, *item.lines)]
-            else:
-                lines.append("    " * depth + item if item else "")
-        return "\n".join(lines) + "\n"
+        items = [*self._items[: self._place], *definitions, *self._items[self._place :]]
+        return "\n".join(indented(items)) + "\n"
+
+
+def indented(items: Iterable[tuple[int, Statement]]) -> list[str]:
+    """Statements with their depths as lines of text."""
+    lines: list[str] = []
+    for depth, item in items:
+        if isinstance(item, Loop):
+            lines.append("    " * depth + item.head + ":")
+            lines += ["    " * (depth + 1) + line for line in (*item.common, *item.lines)]
+        else:
+            lines.append("    " * depth + item if item else "")
+    return lines
