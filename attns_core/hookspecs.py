@@ -11,6 +11,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from attns_core.backend import AbstractBackend
+    from attns_core.coordinates import Coordinate
     from attns_core.corrector import Corrector
     from attns_core.equation import Equation
     from attns_core.method import AbstractMethod
@@ -27,6 +28,12 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def attns_equations() -> "Iterable[Equation]":
     """Equations to register."""
+    return ()
+
+
+@hookspec
+def attns_coordinates() -> "Iterable[Coordinate]":
+    """Coordinates to register: functions of a component that equations are stepped in instead."""
     return ()
 
 

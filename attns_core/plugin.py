@@ -21,6 +21,7 @@ class Kind:
 
 KINDS = (
     Kind("equation", "attns_equations", "attns_core.equation", "Equation"),
+    Kind("coordinate", "attns_coordinates", "attns_core.coordinates", "Coordinate"),
     Kind("method", "attns_methods", "attns_core.method", "AbstractMethod"),
     Kind("corrector", "attns_correctors", "attns_core.corrector", "Corrector"),
     Kind("recipe", "attns_recipes", "attns_core.recipe", "AbstractRecipe"),

@@ -66,6 +66,11 @@ class Registry:
         corrector = self.get("corrector", name)
         return corrector.with_options(**options) if options else corrector
 
+    def coordinate(self, name: str, **options: Any) -> Any:
+        """A coordinate, with options changed where given."""
+        coordinate = self.get("coordinate", name)
+        return coordinate.with_options(**options) if options else coordinate
+
     def backend(self, name: str) -> Any:
         return self.get("backend", name)
 

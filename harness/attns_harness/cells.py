@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from attns_core.control import Adaptive, FixedStep, FrozenSteps, StepControl, StepsPerSave
+from attns_core.coordinates import ChangeOfCoordinates
 from attns_core.dataset import STREAMS
 from attns_core.equation import Equation
 from attns_core.identity import content_hash
@@ -129,7 +130,7 @@ class Cell:
 
     Either ``method`` with ``backend``, or a black-box ``solver``, either of them perhaps with
     ``training``; one of ``dt``, ``rtol``, ``steps`` (per saving interval) and ``frozen`` (tolerance of a
-    pilot, whose steps are divided by ``refine``).
+    pilot, whose steps are divided by ``refine``). ``coordinates`` by component are what the method steps in.
     """
 
     problem: ProblemSpec
@@ -143,6 +144,7 @@ class Cell:
     steps: int | None = None
     frozen: float | None = None
     refine: float = 1.0
+    coordinates: Mapping[str, Spec] | None = None
 
     @property
     def control(self) -> StepControl:
@@ -155,12 +157,39 @@ class Cell:
         assert self.rtol is not None
         return Adaptive(rtol=self.rtol, atol=self.rtol)
 
+    def change_of(self, equation: Equation, registry: Registry) -> ChangeOfCoordinates | None:
+        """The change of coordinates that the method steps in, if any.
+
+        Raises
+        ------
+        AttnsError
+            Unknown coordinates or components, or states without a coordinate.
+        """
+        if self.coordinates is None:
+            return None
+        found = {c: registry.coordinate(spec.name, **spec.options) for c, spec in self.coordinates.items()}
+        return ChangeOfCoordinates(equation=equation, coordinates=found)
+
     @property
     def solver_label(self) -> str:
         """The name of the solver's curve: ``rk4``, ``rk4+attns[input=u]``, ``rodas4-frozen``, ``scipy-dop853``.
 
-        Trained on a user's trajectories: ``rk4+attns@measured.npz``.
+        Trained on a user's trajectories: ``rk4+attns@measured.npz``; in other coordinates: ``rk4 in log(x)``.
         """
+        return self._stepping if self.coordinates is None else f"{self._stepping} in {self.coordinates_label}"
+
+    @property
+    def coordinates_label(self) -> str | None:
+        """``log(a,b),sqrt[floor=0.1](c)``."""
+        if self.coordinates is None:
+            return None
+        components: dict[str, list[str]] = {}
+        for component, spec in self.coordinates.items():
+            components.setdefault(spec.label, []).append(component)
+        return ",".join(f"{label}({','.join(names)})" for label, names in components.items())
+
+    @property
+    def _stepping(self) -> str:
         if self.solver is not None:
             return self.solver
         assert self.method is not None
@@ -230,6 +259,7 @@ class Cell:
             "corrector": corrector.name if corrector else ("none" if self.method else None),
             "corrector_options": Spec(name="", options=corrector.options).label[1:-1] if corrector else None,
             "recipe": t.recipe.label if t and t.recipe else None,
+            "coordinates": self.coordinates_label,
             "backend": self.backend,
             "dtype": self.dtype,
             "dt": self.dt,
@@ -250,7 +280,7 @@ class Cell:
         What came later and is not used is left out, so that cells keep the names they were stored under.
         """
         data = asdict(self)
-        _drop(data, steps=None, frozen=None, refine=1.0)
+        _drop(data, steps=None, frozen=None, refine=1.0, coordinates=None)
         _drop(data["problem"], log_points=None, log_times=None)
         if data["training"] is not None:
             _drop(data["training"], states="predicted", data=None)
@@ -263,6 +293,8 @@ class Cell:
         if problem.get("log_times") is not None:
             problem["log_times"] = tuple(problem["log_times"])
         given["problem"] = ProblemSpec(**problem)
+        if given.get("coordinates") is not None:
+            given["coordinates"] = {c: Spec(**spec) for c, spec in given["coordinates"].items()}
         if given["training"] is not None:
             training = dict(given["training"])
             for name in ("corrector", "recipe"):

@@ -7,6 +7,7 @@ make results stale, and a change of what is computed does.
 import ast
 import hashlib
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ NO_OUTCOME = (
     "array_cache",
     "black_box",
     "citation",
-    # The module of the right-hand side of an equation in coordinates, which is hashed with that equation.
+    # Hashed with the cells that step in coordinates.
     "coordinates",
     "errors",
     "hookspecs",
@@ -95,6 +96,8 @@ class Fingerprints:
             "metrics": self.metrics,
             "equation": self.equation(cell.problem.equation, cell.problem.params),
         }
+        if cell.coordinates is not None:
+            basis["coordinates"] = self.coordinates(cell.coordinates)
         if cell.solver is not None:
             basis["solver"] = self._object("solver", cell.solver)
         if cell.method is not None:
@@ -115,6 +118,10 @@ class Fingerprints:
                 [equation.identity(), module_fingerprint(equation.rhs.__module__), self._owner("equation", name)]
             )
         return self._cache[key]
+
+    def coordinates(self, chosen: Mapping[str, Spec]) -> str:
+        found = {c: self._registry.coordinate(spec.name, **spec.options).identity() for c, spec in chosen.items()}
+        return content_hash([found, module_fingerprint("attns_core.coordinates")])
 
     def method(self, name: str) -> str:
         key = ("method", name)

@@ -46,6 +46,22 @@ def _named(value: Any) -> Any:
 
 
 @final
+class Choice(BaseModel):
+    """A corrector, a recipe or a coordinate by name; all other keys are its options, checked against the object."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: Annotated[str, Field(min_length=1)]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+Choices: TypeAlias = Annotated[Choice, BeforeValidator(_named)]
+
+
+@final
 class EquationAxis(_Strict):
     """One equation with everything that turns it into a problem.
 
@@ -54,7 +70,9 @@ class EquationAxis(_Strict):
     the block's. With ``log_points`` states are saved at so many logarithmically spaced times, over the
     equation's ``log_times`` or these. With ``train_data`` correctors are trained on these trajectories
     (``.npz``, CSV or Parquet, relative to the matrix file; schema in :mod:`attns_core.trajectories`): on all
-    of them, or on the first ``train_trajectories``.
+    of them, or on the first ``train_trajectories``. With ``coordinates`` methods step, and correctors learn, in
+    other coordinates: ``"log"`` for all components, or a table of components, each with a name or a table of
+    ``name`` and ``floor``. Problem, reference and errors are those of the equation's own components.
     """
 
     name: str
@@ -67,6 +85,7 @@ class EquationAxis(_Strict):
     dts: list[Positive] | None = None
     dt_factors: list[Positive] | None = None
     train_data: str | None = None
+    coordinates: str | dict[str, Choices] | None = None
 
     @model_validator(mode="after")
     def _one_grid(self) -> "EquationAxis":
@@ -74,24 +93,12 @@ class EquationAxis(_Strict):
             raise ValueError("log_points decides the saved times: no save_every, and log_times in place of t_end")
         if self.log_times is not None and self.log_points is None:
             raise ValueError("log_times need log_points")
+        if self.train_data is not None and self.coordinates is not None:
+            raise ValueError("train_data are states of the equation's own components: leave out coordinates")
         return self
 
 
-@final
-class Choice(BaseModel):
-    """A corrector or a recipe by name; all other keys are its options, checked against the object."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: Annotated[str, Field(min_length=1)]
-
-    @property
-    def options(self) -> dict[str, Any]:
-        return dict(self.model_extra or {})
-
-
 Equations: TypeAlias = Annotated[EquationAxis, BeforeValidator(_named)]
-Choices: TypeAlias = Annotated[Choice, BeforeValidator(_named)]
 
 
 @final

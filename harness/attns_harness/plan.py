@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.control import FixedStep
+from attns_core.coordinates import ChangeOfCoordinates
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError, UnknownNameError
 from attns_core.identity import content_hash
@@ -129,6 +130,9 @@ def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[st
         if cell.steps is not None:
             decides += [cell.steps, grid]
         pieces: tuple[str, ...] = ("equation", "method", "corrector", "recipe", "training")
+        if cell.coordinates is not None:
+            decides += [cell.to_json()["coordinates"]]
+            pieces += ("coordinates",)
         if cell.solver is not None:
             decides += [cell.solver, cell.rtol, grid[1:]]
             pieces = ("equation", "solver", "numerics")
@@ -148,6 +152,9 @@ def _expand(block: Block, registry: Registry, data: TrainingData) -> Iterator[Ce
     for axis, seed in product(_equations(block, registry), block.seeds):
         problem, equation = _problem(axis, block, seed, registry)
         steps = _steps(axis, block, equation, problem)
+        coordinates = _coordinates(axis, equation, registry)
+        if coordinates is not None and solvers:
+            raise AttnsError(f"coordinates serve methods; the solver {solvers[0]!r} has its own: use two blocks")
         trainings = made
         if axis.train_data is not None:
             learners = [name for name, training in trained if training is not None]
@@ -160,7 +167,9 @@ def _expand(block: Block, registry: Registry, data: TrainingData) -> Iterator[Ce
             for method, backend, dtype, training in product(methods, block.backends, block.dtypes, trainings):
                 if training is not None and base.frozen is not None:
                     continue
-                yield replace(base, method=method, backend=backend, dtype=dtype, training=training)
+                yield replace(
+                    base, method=method, backend=backend, dtype=dtype, training=training, coordinates=coordinates
+                )
 
 
 def _names(kind: str, asked: Iterable[str], registry: Registry) -> list[str]:
@@ -186,6 +195,19 @@ def _equations(block: Block, registry: Registry) -> Iterator[EquationAxis]:
         for name in _names("equation", [axis.name], registry):
             if name == axis.name or name not in named:
                 yield axis.model_copy(update={"name": name})
+
+
+def _coordinates(axis: EquationAxis, equation: Equation, registry: Registry) -> dict[str, Spec] | None:
+    """The coordinates by component, checked on sampled states before anything runs."""
+    if axis.coordinates is None:
+        return None
+    if isinstance(axis.coordinates, str):
+        chosen = {c: Spec(name=axis.coordinates, options={}) for c in equation.component_names}
+    else:
+        chosen = {c: Spec(name=choice.name, options=choice.options) for c, choice in axis.coordinates.items()}
+    found = {c: registry.coordinate(spec.name, **spec.options) for c, spec in chosen.items()}
+    ChangeOfCoordinates(equation=equation, coordinates=found)
+    return chosen
 
 
 def _controls(problem: ProblemSpec, dts: list[float], block: Block) -> Iterator[Cell]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from attns_core.control import Adaptive, StepControl
+from attns_core.coordinates import ChangeOfCoordinates, SolverInCoordinates
 from attns_core.corrector import Correction
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
@@ -157,7 +158,7 @@ class Worker:
         recipe = recipe.with_options(**training.recipe.options) if training.recipe.options else recipe
         corrector = self.registry.corrector(training.corrector.name, **training.corrector.options)
         assert cell.method is not None
-        equation, method = cell.problem.equation_of(self.registry), self.registry.method(cell.method)
+        equation, method = self._stepped(cell), self.registry.method(cell.method)
         seed, n = cell.problem.seed, training.trajectories
         if cell.steps is not None:
             if training.noise:
@@ -165,7 +166,7 @@ class Worker:
             source, control = training_source(self.registry, equation)
             t_save, steps = self._problem(replace(cell.problem, n_trajectories=1)).t_save, cell.steps
             transients = self._kept_or(
-                ("transients", repr(cell.problem), steps, n),
+                ("transients", repr(cell.problem), cell.coordinates_label, steps, n),
                 lambda: follow_transients(
                     equation, t_save=t_save, steps=steps, trajectories=n, source=source, control=control, seed=seed
                 ),
@@ -259,7 +260,19 @@ class Worker:
             corrector=corrector,
             dtype=cell.dtype,
         )
-        return solver, facts
+        change = self._change(cell)
+        return (solver if change is None else SolverInCoordinates(change, solver)), facts
+
+    def _change(self, cell: Cell) -> ChangeOfCoordinates | None:
+        if cell.coordinates is None:
+            return None
+        key = ("coordinates", cell.problem.equation, repr(cell.problem.params), cell.coordinates_label)
+        return self._kept_or(key, lambda: cell.change_of(cell.problem.equation_of(self.registry), self.registry))
+
+    def _stepped(self, cell: Cell) -> Equation:
+        """The equation that the method steps: in the cell's coordinates where it names some."""
+        change = self._change(cell)
+        return cell.problem.equation_of(self.registry) if change is None else change.transformed
 
     def _black_box(self, task: Task, name: str) -> tuple[AbstractSolver, dict[str, Any]]:
         from attns_core.learned_state import load_learned
@@ -289,7 +302,10 @@ class Worker:
             return {}  # a sequence has a range for every step; its margins limit them
         from attns_core.diagnostics import trajectories_out_of_range
 
-        outside = trajectories_out_of_range(trained.metadata, problem, self.registry.method(name), solution.u)
+        change, u = self._change(task.cell), solution.u
+        if change is not None:
+            problem, u = change.problem(problem), change.forward(u)
+        outside = trajectories_out_of_range(trained.metadata, problem, self.registry.method(name), u)
         return {"out_of_range_fraction": float(np.mean(outside))}
 
     def _trained(self, task: Task) -> "Trained | None":
@@ -300,7 +316,7 @@ class Worker:
 
         def load() -> Any:
             assert cell.method is not None
-            equation, method = cell.problem.equation_of(self.registry), self.registry.method(cell.method)
+            equation, method = self._stepped(cell), self.registry.method(cell.method)
             return load_weights(self._weights_folder(task), equation=equation, method=method, dt=cell.dt)
 
         return self._kept_or(("weights", task.artefact, *task.needs[task.artefact].values()), load)

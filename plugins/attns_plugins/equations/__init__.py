@@ -1,6 +1,7 @@
 """Equations: one file each, plus one line here."""
 
 from attns_core import Equation, hookimpl
+from attns_core.coordinates import LOGARITHM, SQUARE_ROOT, Coordinate
 from attns_plugins.equations.arenstorf import ARENSTORF
 from attns_plugins.equations.brusselator import BRUSSELATOR
 from attns_plugins.equations.burgers import BURGERS
@@ -73,3 +74,8 @@ EQUATIONS: tuple[Equation, ...] = (
 @hookimpl
 def attns_equations() -> tuple[Equation, ...]:
     return EQUATIONS
+
+
+@hookimpl
+def attns_coordinates() -> tuple[Coordinate, ...]:
+    return (LOGARITHM, SQUARE_ROOT)
