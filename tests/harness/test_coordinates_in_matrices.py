@@ -48,14 +48,14 @@ def planned(coordinates: str) -> list[Cell]:
 
 
 def test_backends_agree_and_errors_are_those_of_the_states(tmp_path: Path) -> None:
-    run(HEAD + block("") + block(LOG, '"numba", "numpy", "torch-cpu"'), tmp_path / "run")
+    run(HEAD + block("") + block(LOG, '"numba", "numpy"'), tmp_path / "run")
     rows = read_results(tmp_path / "run")
     assert rows["state"].eq("ok").all(), rows["reason"].dropna().tolist()
     there = rows[rows["coordinates"] == "log(x,y)"]
     assert set(there["solver"].str.removesuffix(" in log(x,y)")) == set(rows.loc[rows["coordinates"].isna(), "solver"])
     assert there["time_min_s"].notna().all()
     for _, same in there.groupby("solver"):
-        assert len(same) == 3
+        assert len(same) == 2
         assert np.ptp(same["error_l2"]) < 1e-9
     # The same states are met, to the accuracy of either step, and learning lowers the error of both.
     error = rows[rows["backend"] == "numba"].set_index("solver")["error_l2_scaled"]
