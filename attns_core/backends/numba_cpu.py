@@ -10,11 +10,10 @@ from threadpoolctl import threadpool_limits
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.backends.numba_adaptive import prepare_adaptive
 from attns_core.backends.numba_corrector import corrector_form, corrector_tables
-from attns_core.backends.numba_exponential import exponential_tables, varying_tables
+from attns_core.backends.numba_exponential import exponential_tables, varying_tables, why_not_exponential
 from attns_core.backends.numba_record import recorded
 from attns_core.backends.numba_rosenbrock import fixed_step, why_not_compiled
 from attns_core.backends.numba_threads import share
-from attns_core.backends.numpy_exponential import why_not_exponential
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.corrector import Correction, CorrectorSequence
 from attns_core.equation import Equation

@@ -4,10 +4,31 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.backends.numpy_exponential import coefficient_matrices, linear_part
+from attns_core.backends.numba_record import recorded
+from attns_core.backends.numpy_exponential import coefficient_matrices, refusal
 from attns_core.equation import Equation
 from attns_core.exponential import ExponentialRungeKutta
+from attns_core.kernels.derivatives import differentiate
 from attns_core.types import Array
+
+
+def linear_part(equation: Equation) -> Array:
+    """As :func:`attns_core.backends.numpy_exponential.linear_part`, from the record.
+
+    The formulas' derivatives take longer for large systems than everything else before a first step.
+    """
+    graph = recorded(equation)
+    slopes = differentiate(graph).jacobian
+    values = graph.evaluate([*slopes.values()], equation.p.numeric().tolist(), equation.t0, [0.0] * equation.dim)
+    part = np.zeros((equation.dim, equation.dim))
+    for entry, value in zip(slopes, values, strict=True):
+        part[entry] = value
+    return part
+
+
+def why_not_exponential(method: ExponentialRungeKutta, equation: Equation) -> str | None:
+    """None if ``method`` applies to ``equation``, else the reason why not."""
+    return refusal(method, equation, linear_part(equation))
 
 
 def exponential_tables(method: ExponentialRungeKutta, equation: Equation, dt: float, dtype: str) -> tuple[Any, ...]:

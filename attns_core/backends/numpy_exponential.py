@@ -8,13 +8,14 @@ import numpy as np
 
 from attns_core.equation import Equation, evaluate_rhs
 from attns_core.exponential import ExponentialRungeKutta
-from attns_core.jacobian import Derivatives
 from attns_core.problem import Problem
 from attns_core.types import Array
 
 
 def linear_part(equation: Equation) -> Array:
     """``df/du`` at ``u = 0`` and the initial time, shape (dim, dim); not finite where ``f`` is singular there."""
+    from attns_core.jacobian import Derivatives
+
     with np.errstate(all="ignore"):
         return Derivatives(equation).jacobian(equation.t0, np.zeros((equation.dim, 1)))[0]
 
@@ -72,6 +73,11 @@ def exponential_increment(
 
 def why_not_exponential(method: ExponentialRungeKutta, equation: Equation) -> str | None:
     """None if ``method`` applies to ``equation``, else the reason why not."""
-    if np.isfinite(linear_part(equation)).all():
+    return refusal(method, equation, linear_part(equation))
+
+
+def refusal(method: ExponentialRungeKutta, equation: Equation, linear: Array) -> str | None:
+    """Why a linear part cannot be used, if it cannot."""
+    if np.isfinite(linear).all():
         return None
     return f"{method.name} needs a linear part: {equation.name} is singular at u = 0"

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from attns_core.errors import AttnsError
 from attns_core.types import Array
@@ -48,6 +47,9 @@ class Factor:
 
     def solve_each(self, ridge: Array) -> Array:
         """Coefficients with one known ridge per output, shape (columns, outputs); cheaper than a path."""
+        # Imported here: every start would wait for it.
+        from scipy.linalg import solve_triangular
+
         if np.any(ridge == 0):
             return solve_each(self.path(), ridge)
         top, columns = float(np.linalg.norm(self.R, 2)) if self.R.any() else 0.0, self.R.shape[1]

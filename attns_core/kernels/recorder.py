@@ -93,8 +93,10 @@ class Graph:
     def uses_time(self) -> bool:
         return any(self.ops[i][0] == "t" for i in self.needed(self.outputs))
 
-    def evaluate(self, nodes: Sequence[int], p: Sequence[float]) -> list[float]:
-        """Values of parameter-level nodes in double precision, as NumPy would compute them."""
+    def evaluate(
+        self, nodes: Sequence[int], p: Sequence[float], t: float = math.nan, u: Sequence[float] = ()
+    ) -> list[float]:
+        """Values in double precision, as NumPy would compute them; ``t`` and ``u`` where nodes depend on them."""
         import numpy as np
 
         values: dict[int, Any] = {}
@@ -106,6 +108,10 @@ class Graph:
                         values[i] = args[0]
                     case "p":
                         values[i] = np.float64(p[args[0]])
+                    case "t":
+                        values[i] = np.float64(t)
+                    case "u":
+                        values[i] = np.float64(u[args[0]])
                     case "where":
                         values[i] = values[args[1]] if values[args[0]] else values[args[2]]
                     case "neg":

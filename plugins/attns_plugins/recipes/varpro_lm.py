@@ -10,7 +10,6 @@ from attns_core.fitting.heads import fit_heads
 from attns_core.fitting.ridge import RIDGES
 from attns_core.fitting.selection import candidate_inputs, thinned
 from attns_core.fitting.skeleton import skeleton
-from attns_core.fitting.varpro import refuse_coupled_heads, train_features
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
 
@@ -48,6 +47,9 @@ class VariableProjection(AbstractRecipe):
     max_pairs: int = 12000
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
+        # Imported here, with SciPy's factorisations: every start would wait for them.
+        from attns_core.fitting.varpro import refuse_coupled_heads, train_features
+
         refuse_coupled_heads(corrector, dataset.dim)
         if corrector.head == "auto":
             corrector = corrector.with_options(head="component")

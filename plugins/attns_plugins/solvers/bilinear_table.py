@@ -14,7 +14,6 @@ from attns_core import Citation, OneStepSolver, Problem, Solution, black_box
 from attns_core.backend import PreparedSolve
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.errors import AttnsError
-from attns_core.tracing import trace
 from attns_core.types import Array
 
 _MARGIN = 0.05
@@ -40,6 +39,9 @@ class BilinearTable:
     images: Array | None = None
 
     def supports(self, problem: Problem, control: StepControl) -> str | None:
+        # Formulas are imported where they are needed: every start would wait for them.
+        from attns_core.tracing import trace
+
         equation = problem.equation
         if equation.dim != 2:
             return f"tables are for two dimensions, {equation.name} has {equation.dim}"

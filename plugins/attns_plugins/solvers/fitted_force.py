@@ -16,7 +16,6 @@ from attns_core.backend import PreparedSolve
 from attns_core.control import FixedStep, StepControl
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
-from attns_core.tracing import trace
 from attns_core.types import Array
 from attns_plugins.methods.srkn11 import SRKN11
 
@@ -40,16 +39,16 @@ class FittedForce:
 
     def supports(self, problem: Problem, control: StepControl) -> str | None:
         from attns_core.splittings import why_not_split
+        from attns_core.tracing import trace
 
         reason = why_not_split(SRKN11, problem.equation)
         if reason is not None:
             return reason
         if not trace(problem.equation).is_autonomous:
             return f"the force of {problem.equation.name} depends on time; only positions are fitted"
-        halves = trace(problem.equation).halves
-        assert halves is not None
-        if len(halves[0]) > 3:
-            return f"polynomials of degree {self.degree} in {len(halves[0])} positions have too many terms"
+        where, _ = _halves(problem.equation)
+        if len(where) > 3:
+            return f"polynomials of degree {self.degree} in {len(where)} positions have too many terms"
         return None
 
     def train(self, problem: Problem, control: StepControl, *, seed: int) -> "FittedForce":
@@ -68,17 +67,26 @@ class FittedForce:
         )
 
 
+def _halves(equation: Equation) -> tuple[list[int], list[int]]:
+    """Positions and velocities among the components."""
+    # Formulas are imported where they are needed: every start would wait for them.
+    from attns_core.tracing import trace
+
+    halves = trace(equation).halves
+    assert halves is not None
+    return list(halves[0]), list(halves[1])
+
+
 def _positions(problem: Problem, control: FixedStep) -> Array:
     """Positions (d, n) at the steps of the problem's trajectories, whatever the saving times."""
     from attns_core.backends.numba_cpu import NumbaBackend
 
-    halves = trace(problem.equation).halves
-    assert halves is not None
+    where, _ = _halves(problem.equation)
     steps = max(1, round((problem.t_end - problem.t0) / control.dt))
     times = problem.t0 + control.dt * np.arange(steps + 1)
     pilots = Problem(equation=problem.equation, u0=problem.u0, t_save=times)
     found = OneStepSolver(method=SRKN11, backend=NumbaBackend()).prepare(pilots, control)().u
-    positions = found[:, list(halves[0])].transpose(1, 0, 2).reshape(len(halves[0]), -1)
+    positions = found[:, where].transpose(1, 0, 2).reshape(len(where), -1)
     positions = positions[:, np.isfinite(positions).all(axis=0)]
     return positions[:, :: max(1, positions.shape[1] // _MOST_POSITIONS)]
 
@@ -90,9 +98,7 @@ def exponents(d: int, degree: int) -> list[tuple[int, ...]]:
 
 def fit(equation: Equation, positions: Array, degree: int) -> Array:
     """Coefficients (n_terms, d) of polynomials for the accelerations at ``positions`` (d, n), by least squares."""
-    halves = trace(equation).halves
-    assert halves is not None
-    where, moved = list(halves[0]), list(halves[1])
+    where, moved = _halves(equation)
     state = np.zeros((equation.dim, positions.shape[1]))
     state[where] = positions
     force = equation.evaluate(equation.t0, state)[moved]
@@ -105,9 +111,7 @@ def fit(equation: Equation, positions: Array, degree: int) -> Array:
 
 def with_force(equation: Equation, coefficients: Array, degree: int) -> Equation:
     """The equation with polynomials in place of its accelerations."""
-    halves = trace(equation).halves
-    assert halves is not None
-    where, moved = list(halves[0]), list(halves[1])
+    where, moved = _halves(equation)
     terms = exponents(len(where), degree)
 
     def rhs(t: Any, u: Any, p: Any, m: Any) -> Sequence[Any]:
