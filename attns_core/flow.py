@@ -125,8 +125,8 @@ def compiled_flow(equation: Equation) -> Flow | None:
     from attns_core.kernels.cache import load_kernel
     from attns_core.kernels.fixed import staged_coefficients
     from attns_core.kernels.form import ENTRY, Form
+    from attns_core.kernels.graph import LANE
     from attns_core.kernels.increments import increments as increments_kernel
-    from attns_core.kernels.recorder import LANE
     from attns_core.kernels.sums import needed, sum_loops
 
     try:

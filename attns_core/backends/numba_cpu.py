@@ -25,7 +25,7 @@ from attns_core.kernels.corrected import corrected as corrected_steps
 from attns_core.kernels.exponential import ExponentialLines
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
-from attns_core.kernels.recorder import LANE, Graph
+from attns_core.kernels.graph import LANE, Graph
 from attns_core.kernels.step import Step, runge_kutta_step, splitting_step, zero_step
 from attns_core.kernels.sums import SumLoop, needed, sum_loops
 from attns_core.kernels.vectors import WIDTHS, automatic_bits

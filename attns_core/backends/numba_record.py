@@ -2,8 +2,9 @@
 
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.recorded_source import has_long_sums
-from attns_core.kernels.recorder import Graph, record
+from attns_core.kernels.recorder import record
 
 
 def recorded(equation: Equation) -> Graph:

@@ -7,7 +7,7 @@ from attns_core.kernels.adaptive import module
 from attns_core.kernels.derivatives import differentiate
 from attns_core.kernels.emit import Emitter
 from attns_core.kernels.form import Form, Generated
-from attns_core.kernels.recorder import Graph
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.rosenbrock import LARGEST, RosenbrockAttempt, Scheme, rosenbrock_step
 from attns_core.kernels.step import Step
 from attns_core.method import Rosenbrock

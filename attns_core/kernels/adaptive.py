@@ -14,8 +14,8 @@ from attns_core.kernels.attempts import FusedAttempt, Pair, StagedAttempt
 from attns_core.kernels.emit import Emitter
 from attns_core.kernels.error_control import lane_numbers
 from attns_core.kernels.form import Form, Generated, begin, entry
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import written
-from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 
 ARGUMENTS = "initial, out, t_save, tolerances, rules, max_steps, c, counters, first, last"

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-from attns_core.kernels.recorder import Graph, Value
+from attns_core.kernels.graph import Graph
+from attns_core.kernels.recorder import Value
 
 _Slopes = dict[int, Any]
 _TIME = -1

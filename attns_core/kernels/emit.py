@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import final
 
-from attns_core.kernels.recorder import LANE, PARAMETER, TIME, Graph
+from attns_core.kernels.graph import LANE, PARAMETER, TIME, Graph
 from attns_core.kernels.source import Loop, Source, Statement
 from attns_core.kernels.sums import SumLoop, needed, sum_loops
 

@@ -2,7 +2,7 @@
 
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import Form
-from attns_core.kernels.recorder import Graph
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.source import Source
 from attns_core.kernels.stage_arrays import evaluate_stage
 

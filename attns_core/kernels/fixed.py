@@ -17,9 +17,9 @@ import numpy as np
 
 from attns_core.kernels.emit import Emitter
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop, written
 from attns_core.kernels.order import ordered
-from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
 from attns_core.kernels.step import Step

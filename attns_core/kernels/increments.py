@@ -2,8 +2,8 @@
 
 from attns_core.kernels.fixed import StagedLines, block_of_lanes
 from attns_core.kernels.form import Form, Generated, begin, entry
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import written
-from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source
 
 

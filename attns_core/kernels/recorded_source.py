@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from attns_core.kernels.derivatives import differentiate
 from attns_core.kernels.emit import Constants, Emitter, number_text
-from attns_core.kernels.recorder import TIME, Graph
+from attns_core.kernels.graph import TIME, Graph
 from attns_core.kernels.source import Source
 from attns_core.kernels.sums import sum_loops
 

@@ -14,8 +14,8 @@ from attns_core.kernels.derivatives import Derivatives
 from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.error_control import control, scale, working_array
 from attns_core.kernels.form import Form
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop
-from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source, Statement
 from attns_core.kernels.step import Step
 

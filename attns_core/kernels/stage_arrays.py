@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from attns_core.kernels.emit import fma_sum
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop
-from attns_core.kernels.recorder import Graph
 from attns_core.kernels.source import Source, Statement
 
 _TERMS = 4

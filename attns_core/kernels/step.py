@@ -8,7 +8,7 @@ import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.form import Form
-from attns_core.kernels.recorder import Graph
+from attns_core.kernels.graph import Graph
 from attns_core.kernels.source import Statement
 
 

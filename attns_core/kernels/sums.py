@@ -1,28 +1,16 @@
 """Long sums of equal terms in a record: what becomes a loop over coefficients instead of a line per term.
 
-Terms are equal if they are the same operations on the same values of a trajectory, with parameters or
-constants of their own: ``h[j] * sin(kx[j] * x + ky[j] * y + phase[j])``. Sums that share parts of their
-terms, as the components of a force do, and as derivatives do with what they derive, become one loop.
-The order of additions stays.
+Sums that share parts of their terms, as the components of a force do, and as derivatives do with what they
+derive, become one loop. The order of additions stays.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import TypeAlias, final
+from typing import final
 
-from attns_core.kernels.recorder import LANE, PARAMETER, Graph
-
-SHORTEST = 16
-"""Equal terms from which a sum is a loop."""
-ROUND = 4
-"""Terms per round of a loop: what they share is fetched once."""
-_LONGEST_PERIOD = 3
-"""Kinds of terms that may take turns, as sines and cosines do."""
-
-_Column: TypeAlias = tuple[int, ...]
-"""One node for each round."""
+from attns_core.kernels.equal_terms import SHORTEST, Column, Run, runs
+from attns_core.kernels.graph import LANE, PARAMETER, Graph
 
 
 @final
@@ -45,8 +33,8 @@ class Formula:
 
     graph: Graph
     fixed: dict[int, int]
-    coefficients: dict[int, _Column]
-    clocked: dict[int, _Column]
+    coefficients: dict[int, Column]
+    clocked: dict[int, Column]
     sums: tuple[int, ...] = ()
 
 
@@ -91,9 +79,8 @@ def sum_loops(graph: Graph, roots: Sequence[int], level: int) -> dict[int, SumLo
     nodes = graph.needed(roots)
     if len(nodes) < SHORTEST:
         return {}
-    keys = _keys(graph, nodes, level)
-    groups: list[list[_Run]] = []
-    for run in sorted(_runs(graph, nodes, roots, keys, level), key=lambda r: r.total):
+    groups: list[list[Run]] = []
+    for run in sorted(runs(graph, nodes, roots, level), key=lambda r: r.total):
         for group in groups:
             if _belongs(graph, run, group, level):
                 group.append(run)
@@ -113,108 +100,7 @@ def needed(graph: Graph, roots: Sequence[int], loops: dict[int, SumLoop]) -> lis
     return graph.needed(roots, {i: loop.inputs for i, loop in loops.items()})
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class _Run:
-    """Consecutive additions of equal terms: ``steps`` are operation and term of each, ``period`` per round."""
-
-    start: int | None
-    steps: tuple[tuple[str, int], ...]
-    total: int
-    period: int
-
-    @property
-    def count(self) -> int:
-        return len(self.steps) // self.period
-
-    @property
-    def columns(self) -> list[_Column]:
-        return [tuple(term for _, term in self.steps[k :: self.period]) for k in range(self.period)]
-
-
-def _keys(graph: Graph, nodes: Sequence[int], level: int) -> dict[int, int]:
-    """A number for each node; equal ones have equal formulas up to parameters and constants."""
-    numbers: dict[tuple[object, ...], int] = {}
-    keys: dict[int, int] = {}
-    for i in nodes:
-        name, args = graph.ops[i]
-        if graph.levels[i] < level and graph.is_condition(i):
-            key: tuple[object, ...] = ("=", i)
-        elif graph.levels[i] <= PARAMETER:
-            key = ("coefficient",)
-        elif name in ("u", "t"):
-            key = (name, *args)
-        else:
-            key = (name, *(keys[a] for a in args))
-        keys[i] = numbers.setdefault(key, len(numbers))
-    return keys
-
-
-def _runs(graph: Graph, nodes: Sequence[int], roots: Sequence[int], keys: dict[int, int], level: int) -> Iterator[_Run]:
-    uses = dict.fromkeys(nodes, 0)
-    for i in [*roots, *(a for n in nodes for a in graph.arguments(n))]:
-        uses[i] += 1
-    # The longer of its two arguments' chains is what an addition continues.
-    depth: dict[int, int] = {}
-    before: dict[int, int] = {}
-    for i in nodes:
-        name, args = graph.ops[i]
-        if name not in ("+", "-") or graph.levels[i] < level:
-            continue
-        depth[i] = 1
-        for a in args if name == "+" else args[:1]:
-            if a in depth and uses[a] == 1 and depth[a] >= depth[i]:
-                depth[i], before[i] = depth[a] + 1, a
-    inner = set(before.values())
-    for last in depth:
-        if last not in inner and depth[last] >= SHORTEST - 1:
-            yield from _split(graph, last, before, keys)
-
-
-def _split(graph: Graph, last: int, before: dict[int, int], keys: dict[int, int]) -> Iterator[_Run]:
-    """The stretches of equal terms in the chain that ends with ``last``."""
-    chain = [last]
-    while chain[-1] in before:
-        chain.append(before[chain[-1]])
-    chain.reverse()
-    steps: list[tuple[str, int]] = []
-    name, (start, term) = graph.ops[chain[0]]
-    starts: list[int | None] = [start, *chain]
-    if name == "+" and keys[start] == keys[term]:
-        # Sums that begin with nothing begin with their first term.
-        steps.append(("+", start))
-        starts.insert(0, None)
-    steps.append((name, term))
-    for sum_before, i in pairwise(chain):
-        name, (x, y) = graph.ops[i]
-        steps.append((name, y if x == sum_before else x))
-    kinds = [(name, keys[term]) for name, term in steps]
-    i = 0
-    while i < len(kinds):
-        n, period = max((_equal(kinds, i, p) // p * p, -p) for p in range(1, _LONGEST_PERIOD + 1))
-        if n < SHORTEST:
-            i += 1
-            continue
-        a_round = -period * max(1, ROUND // -period)
-        n -= n % a_round
-        yield _Run(starts[i], tuple(steps[i : i + n]), _known(starts[i + n]), a_round)
-        i += n
-
-
-def _known(node: int | None) -> int:
-    assert node is not None
-    return node
-
-
-def _equal(kinds: Sequence[object], begin: int, period: int) -> int:
-    """How many kinds from ``begin`` on repeat with a period."""
-    end = begin + period
-    while end < len(kinds) and kinds[end] == kinds[end - period]:
-        end += 1
-    return min(end, len(kinds)) - begin
-
-
-def _belongs(graph: Graph, run: _Run, group: Sequence[_Run], level: int) -> bool:
+def _belongs(graph: Graph, run: Run, group: Sequence[Run], level: int) -> bool:
     """Whether a sum shares terms with those of a loop, and can be known as early."""
     if (run.count, run.period) != (group[0].count, group[0].period):
         return False
@@ -225,9 +111,9 @@ def _belongs(graph: Graph, run: _Run, group: Sequence[_Run], level: int) -> bool
     return max(loop.inputs, default=-1) < min(loop.totals)
 
 
-def _varying(graph: Graph, columns: Sequence[_Column], level: int) -> set[_Column]:
+def _varying(graph: Graph, columns: Sequence[Column], level: int) -> set[Column]:
     """What differs from round to round and between trajectories."""
-    found: set[_Column] = set()
+    found: set[Column] = set()
     stack = list(columns)
     while stack:
         column = stack.pop()
@@ -238,20 +124,20 @@ def _varying(graph: Graph, columns: Sequence[_Column], level: int) -> set[_Colum
     return found
 
 
-def _loop(graph: Graph, runs: Sequence[_Run], level: int) -> SumLoop:
+def _loop(graph: Graph, group: Sequence[Run], level: int) -> SumLoop:
     terms = _Terms(graph, level)
-    sums = [terms.input() for _ in runs]
+    sums = [terms.input() for _ in group]
     now = list(sums)
-    columns = [run.columns for run in runs]
-    for k in range(runs[0].period):
-        for i, run in enumerate(runs):
+    columns = [run.columns for run in group]
+    for k in range(group[0].period):
+        for i, run in enumerate(group):
             name, _ = run.steps[k]
             now[i] = terms.record.node(name, (now[i], terms.add(columns[i][k])), LANE)
     formula = terms.formula(now, tuple(sums))
     clock = _Terms(graph, PARAMETER + 1)
     clocked = [clock.add(column) for column in formula.clocked.values()]
     return SumLoop(
-        runs[0].count, tuple(r.start for r in runs), tuple(r.total for r in runs), formula, clock.formula(clocked)
+        group[0].count, tuple(r.start for r in group), tuple(r.total for r in group), formula, clock.formula(clocked)
     )
 
 
@@ -263,14 +149,14 @@ class _Terms:
         self.graph, self.level = graph, level
         self.record = Graph()
         self._n_inputs = 0
-        self._inputs: dict[str, dict[int, _Column]] = {"fixed": {}, "coefficients": {}, "clocked": {}}
-        self._known: dict[_Column, int] = {}
+        self._inputs: dict[str, dict[int, Column]] = {"fixed": {}, "coefficients": {}, "clocked": {}}
+        self._known: dict[Column, int] = {}
 
     def input(self) -> int:
         self._n_inputs += 1
         return self.record.node("u", (self._n_inputs - 1,), LANE)
 
-    def add(self, root: _Column) -> int:
+    def add(self, root: Column) -> int:
         """The node for a column, with all that it needs."""
         graph, stack = self.graph, [root]
         while stack:

@@ -11,7 +11,7 @@ from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numba_record import recorded
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.integrators.compiled import compiled_jacobian, compiled_rhs
-from attns_core.kernels.recorder import LANE, TIME
+from attns_core.kernels.graph import LANE, TIME
 from attns_core.kernels.sums import SumLoop, sum_loops
 from attns_core.rhs_forms import rhs_form
 
