@@ -1,4 +1,4 @@
-"""List what is registered: equations, methods, correctors, recipes, backends, solvers, metrics."""
+"""List what is registered: equations, coordinates, methods, correctors, recipes, backends, solvers, metrics."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from attns_harness.cli._session import Session, console, print_json
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 @click.pass_obj
 def command(session: Session, kind: str | None, tags: tuple[str, ...], as_json: bool) -> None:
-    """List what is registered: equations, methods, correctors, recipes, backends, solvers, metrics.
+    """List what is registered: equations, coordinates, methods, correctors, recipes, backends, solvers, metrics.
 
     \b
     Example:
