@@ -27,17 +27,20 @@ if TYPE_CHECKING:
 _FEW = 256
 """Trajectories up to which blocks are short, so that few lanes wait for the last trajectories."""
 
+_SMALL = 100
+"""Components times stages up to which the stages of 32 trajectories stay in the first cache."""
+
 
 def prepare_adaptive(
     backend: "NumbaBackend", problem: Problem, method: AbstractMethod, control: Adaptive, dtype: str
 ) -> PreparedSolve:
     """Compile an adaptive solve; see :mod:`attns_core.backends.numpy_adaptive` for what it computes."""
-    n, graph = problem.n, recorded(problem.equation)
+    n, graph, power = problem.n, recorded(problem.equation), _error_power(method)
     whole = backend.is_whole(graph, method)
     pair = _pair(method) if isinstance(method, ExplicitRungeKutta) else None
     width = explicit_bits(backend.asked_vector_bits) // (64 if dtype == "float64" else 32)
     # A loop over the lanes of a single vector stays scalar.
-    lanes = max(8 if n <= _FEW else 16, 2 * width)
+    lanes = max(_lanes(problem, method), 2 * width)
 
     def generate(exact: bool) -> Generated:
         bits = backend.asked_vector_bits
@@ -53,7 +56,6 @@ def prepare_adaptive(
     tables = () if whole or pair is None else staged_tables(pair)
     c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
     rule = CONTROLLER
-    power = _error_power(method)
     rules = (rule.safety, rule.min_factor, rule.max_factor, rule.least_error, rule.reach)
     rules += (*rule.exponents(power), float(power))
     tolerances = np.array([control.rtol, control.atol])
@@ -100,6 +102,14 @@ def prepare_adaptive(
         )
 
     return solve
+
+
+def _lanes(problem: Problem, method: AbstractMethod) -> int:
+    """Trajectories side by side: many hide the latency of the decision about an attempt, as measured."""
+    if problem.n <= _FEW:
+        return 8
+    assert isinstance(method, ExplicitRungeKutta | Rosenbrock)
+    return 32 if problem.equation.dim * method.stages <= _SMALL else 16
 
 
 def _pair(method: ExplicitRungeKutta) -> Pair:

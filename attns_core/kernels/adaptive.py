@@ -3,7 +3,8 @@
 A lane that has finished its trajectory takes the next one from the queue, so that lanes stay busy
 although trajectories need different numbers of steps. Steps, errors and the choice of the next step run
 over all lanes at once; only what happens rarely (a saved time is reached, a trajectory is lost, a lane
-is refilled) is done lane by lane. A trajectory's numbers depend on nothing but itself.
+is refilled) is done lane by lane, where the decision about an attempt says so. A trajectory's numbers
+depend on nothing but itself.
 
 Semantics: ``attns_core/backends/numpy_adaptive.py``.
 """
@@ -12,7 +13,7 @@ from typing import Protocol
 
 from attns_core.kernels.attempts import FusedAttempt, Pair, StagedAttempt
 from attns_core.kernels.emit import Emitter
-from attns_core.kernels.error_control import lane_numbers
+from attns_core.kernels.error_control import arrays, choose, lane_numbers
 from attns_core.kernels.form import Form, Generated, begin, entry
 from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import written
@@ -38,7 +39,7 @@ def adaptive_staged(graph: Graph, form: Form, *, is_fsal: bool, has_low: bool) -
 
 
 class Attempt(Protocol):
-    """Writes arrays, what is done once, and the attempts of all lanes, ending in :func:`control`."""
+    """Writes arrays, what is done once, and the attempts of all lanes, ending in :func:`decide`."""
 
     dim: int
 
@@ -54,6 +55,7 @@ def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tab
     constants = emitter.constants
     with entry(out, form, f"{ARGUMENTS}{tables}"):
         out.lines(_ARRAYS.splitlines())
+        arrays(out, dim)
         out.line(f"single = np.empty({2 * dim}, dtype=F)")
         attempt.prologue(out)
         with written(out):
@@ -65,82 +67,87 @@ def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tab
                     _settle(out, emitter, dim)
                 with out.block("if alive == 0"):
                     out.line("break")
+                choose(out)
                 attempt.write(out)
-                with out.block("for l in range(L)"):
-                    _bookkeep(out, dim)
     return Generated(out.text(), tuple(constants.parameters))
 
 
 _ARRAYS = """safety, least, largest, least_error, reach, proportional, integral, power = rules
-z = np.empty(8 * L, dtype=np.float64)
 who = np.empty(L, dtype=np.int64)
 target = np.empty(L, dtype=np.int64)"""
 
 _PROLOGUE = """zero = F(0)
 rtol = F(tolerances[0])
 atol = F(tolerances[1])
-log_least = math.log(least_error)
+# For logarithms of squares.
+log_least = 2.0 * math.log(least_error)
+by_error = 0.5 * proportional
+by_last = 0.5 * integral
+per_power = 0.5 / power
+limit = np.float64(max_steps)
 t_end = t_save[t_save.size - 1]
 for x in range(w.size):
     w[x] = zero
 for x in range(z.size):
     z[x] = 0.0
 for l in range(L):
-    goals[l] = np.inf
+    events[l] = 1.0
     who[l] = -1
-    target[l] = 1
 queue = first
 alive = L"""
 
 
 def _settle(out: Source, emitter: Emitter, dim: int) -> None:
-    """Before an attempt: choose ``h``; give a lane up, or refill it, until it has something to do."""
-    with out.block("while True"):
-        with out.block("if who[l] < 0"):
-            with out.block("if queue >= last"):
-                with out.block("if who[l] == -1"):
-                    out.line("who[l] = -2")
-                    out.line("alive -= 1")
-                    out.line("steps[l] = 0.0")
-                    out.line("goals[l] = np.inf")
-                    out.line("hs[l] = 0.0")
-                out.line("break")
-            out.line("who[l] = queue")
-            out.line("queue += 1")
-            out.line("own = who[l]")
+    """Between attempts: save what landed; refill the lane of a trajectory that is done or lost.
+
+    ``who`` is the lane's trajectory, -1 before the first one, -2 when there are no more.
+    """
+    with out.block("if (events[l] == 0.0) | (who[l] == -2)"):
+        out.line("continue")
+    out.line("own = who[l]")
+    with out.block("if own >= 0"):
+        out.line("reached = target[l]")
+        with out.block("if events[l] < 0.0"):
             with out.block(f"for d in range({dim})"):
-                out.line("out[0, d, own] = initial[d, own]")
-            with out.block("if t_save.size == 1"):
-                out.line("who[l] = -1")
+                out.line("out[reached, d, own] = w[d * L + l]")
+            out.line("reached += 1")
+            with out.block("if reached < t_save.size"):
+                out.line("target[l] = reached")
+                out.line("goals[l] = t_save[reached]")
                 out.line("continue")
-            out.line("ts[l] = t_save[0]")
-            _first_step(out, emitter, dim)
-            out.line("target[l] = 1")
-            out.line("goals[l] = t_save[1]")
-            out.line("logs[l] = log_least")
-            out.line("rest[l] = 0.0")
-            out.line("checks[l] = broken if broken != zero else zero")
-        out.line("own = who[l]")
-        out.line("left = goals[l] - ts[l]")
-        out.line("lands = reach * steps[l] >= left")
-        out.line("h = left if lands else steps[l]")
-        out.line("there = abs(ts[l])")
-        out.line("goal = abs(goals[l])")
-        out.line("shortest = 10 * 2.220446049250313e-16 * (goal if goal > there else there)")
-        out.line("why = 0")
-        with out.block("if counters[0, own] + counters[1, own] >= max_steps"):
-            out.line("why = 1")
-        with out.block("if (not lands) & (not (h >= shortest))"):
-            out.line("why = 2")
-        with out.block("if not (checks[l] == zero)"):
-            out.line("why = 3")
-        with out.block("if why == 0"):
-            out.line("hs[l] = h")
+        with out.block("else"):
+            out.line("counters[2, own] = np.int64(events[l])")
+        out.line("counters[0, own] = np.int64(accepted[l])")
+        out.line("counters[1, own] = np.int64(rejected[l])")
+        _lose(out, dim, "reached")
+    with out.block("while True"):
+        with out.block("if queue >= last"):
+            out.line("who[l] = -2")
+            out.line("alive -= 1")
+            out.line("steps[l] = 0.0")
+            out.line("goals[l] = np.inf")
             out.line("break")
-        out.line("counters[2, own] = why")
-        with out.block("for s in range(target[l], t_save.size)"), out.block(f"for d in range({dim})"):
-            out.line("out[s, d, own] = np.nan")
-        out.line("who[l] = -1")
+        out.line("own = queue")
+        out.line("queue += 1")
+        with out.block(f"for d in range({dim})"):
+            out.line("out[0, d, own] = initial[d, own]")
+        with out.block("if t_save.size == 1"):
+            out.line("continue")
+        out.line("ts[l] = t_save[0]")
+        _first_step(out, emitter, dim)
+        with out.block("if broken != zero"):
+            out.line("counters[2, own] = 3")
+            _lose(out, dim, "1")
+            out.line("continue")
+        out.lines(["who[l] = own", "target[l] = 1", "goals[l] = t_save[1]", "logs[l] = log_least"])
+        out.lines(f"{name}[l] = 0.0" for name in ("rest", "accepted", "rejected"))
+        out.line("break")
+
+
+def _lose(out: Source, dim: int, first: str) -> None:
+    """No states at saved times from the ``first`` on."""
+    with out.block(f"for later in range({first}, t_save.size)"), out.block(f"for d in range({dim})"):
+        out.line("out[later, d, own] = np.nan")
 
 
 def _first_step(out: Source, emitter: Emitter, dim: int) -> None:
@@ -190,25 +197,3 @@ def _first_step(out: Source, emitter: Emitter, dim: int) -> None:
             out.line("small = 1e-3 * trial if 1e-3 * trial > 1e-6 else 1e-6")
             out.line("step = small if most <= 1e-15 else (0.01 / most) ** (1.0 / power)")
             out.line("steps[l] = step if step < 100.0 * trial else 100.0 * trial")
-
-
-def _bookkeep(out: Source, dim: int) -> None:
-    """After an attempt: count it, save what landed, free the lanes that are done."""
-    out.line("own = who[l]")
-    with out.block("if own < 0"):
-        out.line("checks[l] = zero")
-        out.line("continue")
-    with out.block("if not (checks[l] == zero)"):
-        out.line("continue")
-    with out.block("if passed[l] > 0.0"):
-        out.line("counters[0, own] += 1")
-    with out.block("else"):
-        out.line("counters[1, own] += 1")
-    with out.block("if landed[l] > 0.0"):
-        with out.block(f"for d in range({dim})"):
-            out.line("out[target[l], d, own] = w[d * L + l]")
-        out.line("target[l] += 1")
-        with out.block("if target[l] == t_save.size"):
-            out.line("who[l] = -1")
-        with out.block("else"):
-            out.line("goals[l] = t_save[target[l]]")

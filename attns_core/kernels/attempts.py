@@ -6,7 +6,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.error_control import control, scale, working_array
+from attns_core.kernels.error_control import decide, scale, sums
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source, Statement
 from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
@@ -32,7 +32,7 @@ def staged_tables(pair: Pair) -> tuple[Any, ...]:
 
 
 class FusedAttempt:
-    """An attempt as statements in the lane loop; leaves ``n0, n1, ...``, ``e`` and ``finite``."""
+    """An attempt as statements in the lane loop."""
 
     def __init__(self, emitter: Emitter, pair: Pair) -> None:
         self.emitter, self.pair = emitter, pair
@@ -62,23 +62,24 @@ class FusedAttempt:
         lines += [f"n{i} = {u[i]} + g * ({combination(pair.b, i)})" for i in range(dim)]
         lines += ["e5 = zero", "e3 = zero"]
         for i in range(dim):
-            lines += scale(f"a{i}", u[i], f"n{i}")
-            lines.append(f"d{i}_ = g * ({combination(pair.b_error, i)}) / a{i}")
+            # One division for both estimates, begun before they are known.
+            lines += [*scale(f"a{i}", u[i], f"n{i}"), f"r{i}_ = g / a{i}"]
+            lines.append(f"d{i}_ = ({combination(pair.b_error, i)}) * r{i}_")
             lines.append(f"e5 = e5 + d{i}_ * d{i}_")
             if pair.b_low is not None:
-                lines.append(f"o{i}_ = g * ({combination(pair.b_low, i)}) / a{i}")
+                lines.append(f"o{i}_ = ({combination(pair.b_low, i)}) * r{i}_")
                 lines.append(f"e3 = e3 + o{i}_ * o{i}_")
         self.lines = lines
         self.first, self.last = k[0], k[-1]
 
     def prologue(self, out: Source) -> None:
-        working_array(out, self.dim)
+        """Whole attempts need no arrays of their own."""
 
     def begin(self, out: Source) -> None:
         """Whole attempts begin with nothing."""
 
     def write(self, out: Source) -> None:
-        dim = self.dim
+        dim, has_low = self.dim, self.pair.b_low is not None
         with lane_loop(out):
             out.line("t = ts[l]")
             out.line("h = hs[l]")
@@ -87,13 +88,12 @@ class FusedAttempt:
             if self.pair.is_fsal:
                 out.lines(f"f{i} = w[{dim + i} * L + l]" for i in range(dim))
             out.lines(self.lines)
-            out.line("finite = zero" + "".join(f" + zero * n{i}" for i in range(dim)))
-            out.line("begun = zero" + "".join(f" + zero * {name}" for name in self.first))
-            control(out, dim)
-            for i in range(dim):
-                out.line(f"w[{i} * L + l] = n{i} if good else u{i}")
-                if self.pair.is_fsal:
-                    out.line(f"w[{dim + i} * L + l] = {self.last[i]} if good else f{i}")
+            out.lines(sums(dim, self.first))
+            if self.pair.is_fsal:
+                out.lines(f"w[{3 * dim + i} * L + l] = {self.last[i]}" for i in range(dim))
+            if has_low:
+                out.line("e3s[l] = e3")
+        decide(out, dim, has_low=has_low, accepted_rows=2 * dim if self.pair.is_fsal else dim)
 
 
 class StagedAttempt:
@@ -110,10 +110,9 @@ class StagedAttempt:
     def prologue(self, out: Source) -> None:
         dim = self.dim
         out.line("stages = times.size")
-        working_array(out, dim)
         out.line(f"y = np.empty({2 * dim} * L, dtype=F)")
         out.line(f"k = np.empty((stages + 1) * {dim} * L, dtype=F)")
-        out.line("sums = np.empty(3 * L, dtype=F)")
+        out.line("sums = np.empty(4 * L, dtype=F)")
 
     def begin(self, out: Source) -> None:
         with out.block("for x in range(k.size)"):
@@ -132,7 +131,7 @@ class StagedAttempt:
             with out.block("if s == stages"):
                 with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
                     out.line(f"w[({2 * dim} + d) * L + l] = w[d * L + l] + F(hs[l]) * y[d * L + l]")
-                with out.block("for l in range(3 * L)"):
+                with out.block("for l in range(2 * L)"):
                     out.line("sums[l] = zero")
                 out.line("continue")
             with out.block("if s > stages"):
@@ -147,18 +146,15 @@ class StagedAttempt:
             out.line("cs = times[s]")
             time = "tl = F(ts[l] + cs * hs[l])" if self.uses_time else ""
             evaluate_stage(out, dim, self.used, self.lane, self.results, time)
-        with out.block("for l in range(L)"):
-            out.line("sums[2 * L + l] = zero")
-            out.line("checks[l] = zero")
+        with out.block("for x in range(2 * L, 4 * L)"):
+            out.line("sums[x] = zero")
         with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
             out.line(f"sums[2 * L + l] += zero * w[({2 * dim} + d) * L + l]")
-            out.line("checks[l] += zero * k[d * L + l]")
+            out.line("sums[3 * L + l] += zero * k[d * L + l]")
         with out.block("for l in range(L)"):
-            out.line("e5 = sums[l]")
-            out.line("e3 = sums[L + l]" if self.has_low else "e3 = zero")
-            out.line("finite = sums[2 * L + l]")
-            out.line("begun = checks[l]")
-            control(out, dim)
+            names = ("e5s", "e3s", "finites", "checks")
+            out.lines(f"{name}[l] = sums[{i} * L + l]" for i, name in enumerate(names))
+        decide(out, dim, has_low=self.has_low)
         out.line(f"final = k[(stages - 1) * {dim} * L : stages * {dim} * L]")
         with out.block(f"for d in range({dim})"), out.block("for l in range(L)"), out.block("if passed[l] > 0"):
             out.line(f"w[d * L + l] = w[({2 * dim} + d) * L + l]")

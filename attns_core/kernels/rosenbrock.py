@@ -12,7 +12,7 @@ from typing import Any, final
 
 from attns_core.kernels.derivatives import Derivatives
 from attns_core.kernels.emit import Emitter, fma_sum
-from attns_core.kernels.error_control import control, scale, working_array
+from attns_core.kernels.error_control import decide, scale, sums
 from attns_core.kernels.form import Form
 from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop
@@ -67,7 +67,7 @@ def rosenbrock_step(graph: Graph, derivatives: Derivatives, scheme: Scheme, form
 
 
 class RosenbrockAttempt:
-    """An adaptive attempt for :mod:`attns_core.kernels.adaptive`: ``n0, n1, ...``, ``e5`` and ``finite``."""
+    """An adaptive attempt for :mod:`attns_core.kernels.adaptive`."""
 
     def __init__(self, emitter: Emitter, derivatives: Derivatives, scheme: Scheme) -> None:
         graph = emitter.graph
@@ -91,7 +91,7 @@ class RosenbrockAttempt:
         )
         lines: list[Statement] = [*times, *stages.lines]
         lines += [f"n{i} = u{i} + ({stages.combination(scheme.m, i, literal)})" for i in range(dim)]
-        lines += ["e5 = zero", "e3 = zero"]
+        lines.append("e5 = zero")
         for i in range(dim):
             lines += scale(f"a{i}", f"u{i}", f"n{i}")
             lines.append(f"d{i}_ = ({stages.combination(scheme.e, i, literal)}) / a{i}")
@@ -99,7 +99,7 @@ class RosenbrockAttempt:
         self.lines, self.first = lines, stages.first
 
     def prologue(self, out: Source) -> None:
-        working_array(out, self.dim)
+        """Whole attempts need no arrays of their own."""
 
     def begin(self, out: Source) -> None:
         """Whole attempts begin with nothing."""
@@ -112,10 +112,8 @@ class RosenbrockAttempt:
             out.line("g = F(h)")
             out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
             out.lines(self.lines)
-            out.line("finite = zero" + "".join(f" + zero * n{i}" for i in range(dim)))
-            out.line("begun = zero" + "".join(f" + zero * {name}" for name in self.first))
-            control(out, dim)
-            out.lines(f"w[{i} * L + l] = n{i} if good else u{i}" for i in range(dim))
+            out.lines(sums(dim, self.first))
+        decide(out, dim, has_low=False, accepted_rows=dim)
 
 
 class _Stages:
