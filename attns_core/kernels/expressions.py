@@ -95,7 +95,9 @@ class Expressions:
         match node:
             case ast.Name(id=array) if array in self._pointers:
                 self._pointers[name] = self._pointers[array]
-            case ast.Subscript(value=ast.Name(id=array), slice=ast.Slice(lower=ast.expr() as lower)):
+            case ast.Subscript(value=ast.Name(id=array), slice=ast.Slice(lower=ast.expr() as lower, step=None)) if (
+                array in self._pointers
+            ):
                 data, kind = self._pointers[array]
                 start, _ = self.value(lower)
                 self._pointers[name] = self.builder.gep(data, [start], inbounds=True), kind

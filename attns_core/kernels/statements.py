@@ -37,7 +37,8 @@ def statements(arguments: str, text: str, scope: Mapping[str, Any]) -> Any:
         the like, ``name = array`` and ``name = array[begin:end]`` of a flat array, ``for name in range(...)`` with a
         positive step, ``while True``, ``if`` and ``else``, ``break`` and ``continue``. Expressions are made of names,
         numbers, elements of arrays, ``array.size``, arithmetic, comparisons, ``a if c else b`` (both are evaluated),
-        ``fma``, conversions and functions of compiled code. A name has the type of what it is first assigned.
+        ``fma``, conversions and functions of compiled code. A name has the type of what it is first assigned; a
+        counter is known in its loop.
     scope : mapping
         What other names mean: constants, functions and modules; a module's ``globals()``.
 

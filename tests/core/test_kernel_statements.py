@@ -107,6 +107,7 @@ def test_loops_and_branches_are_executed_as_python_does(dtype, allowed):
         ("w[l] = 1 / l", "no statement of a kernel"),
         ("w[l] = 1.0 if l > 0 and l < 2 else 0.0", "no statement of a kernel"),
         ("abs(l)", "no statement of a kernel"),
+        ("a = w[0:3:2]\nw[l] = a[1]", "no statement of a kernel"),
         ("a = 0\nif l > 0:\n    a = 1.5\nw[l] = a", "a is int64 and is assigned float64"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 
 from attns_core.kernels import cache
 from attns_core.kernels.cache import cache_report, load_kernel
+from attns_core.kernels.form import Form, begin
 
 SOURCE = "from numba import njit\n\n\n@njit\ndef solve(x):\n    return x + {0}\n"
 
@@ -79,12 +80,14 @@ def test_a_folder_others_can_write_to_is_not_trusted(folder: Path) -> None:
 
 
 SOLVE = """
+import sys
 import time
 from attns_core import FixedStep, Problem, build_registry
 registry = build_registry()
 problem = Problem.sample(registry.equation("elastic-pendulum"), n=50, t_end=1.0, save_every=0.5)
 run = registry.backend("numba").prepare(problem, registry.method("rk4"), FixedStep(0.1), None, "float64")
 ready = time.process_time()
+assert "sympy" not in sys.modules, "a start waits for formulas that nothing asked for"
 from attns_core.kernels import cache
 (module,) = cache._loaded.values()
 print(ready, sum(module.solve.stats.cache_hits.values()), float(run().u.sum()), *cache.cache_report().faults)
@@ -106,12 +109,20 @@ def test_processes_share_the_cache(tmp_path: Path) -> None:
     assert float(second[0]) < 2.0
 
 
-def test_a_kernel_depends_on_all_that_it_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = "from attns_core.kernels.monomial_layer import monomial_layer\n"
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("from attns_core.kernels.monomial_layer import x", ["monomial_layer", "layer_function", "vector_arithmetic"]),
+        (begin(Form()).text(), ["statements", "expressions", "elementary", "vectors"]),
+    ],
+)
+def test_a_kernel_depends_on_all_that_it_calls(
+    monkeypatch: pytest.MonkeyPatch, source: str, modules: list[str]
+) -> None:
     before = cache._called(source)
     assert before != cache._called("")
     texts = cache._module_text
-    for called in ("monomial_layer", "layer_function", "vector_arithmetic"):
+    for called in modules:
         changed = lambda name, called=called: texts(name) + ("\n" if name == called else "")  # noqa: E731
         monkeypatch.setattr(cache, "_module_text", changed)
         assert cache._called(source) != before
