@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -140,7 +141,9 @@ class _Writer:
         self._inside(body, next_, after)
         builder.position_at_end(next_)
         counter.add_incoming(builder.add(counter, stride, flags=["nsw"]), next_)
-        builder.branch(head)
+        again = builder.branch(head)
+        if _has_loop(body):
+            again.set_metadata("llvm.loop", _rolled(builder.module))
         builder.position_at_end(after)
         if hidden is None:
             del self.at.known[name]
@@ -174,6 +177,23 @@ class _Writer:
                 if not builder.block.is_terminated:
                     builder.branch(after)
         builder.position_at_end(after)
+
+
+def _has_loop(body: Sequence[ast.stmt]) -> bool:
+    return any(
+        isinstance(statement, ast.For | ast.While)
+        or (isinstance(statement, ast.If) and (_has_loop(statement.body) or _has_loop(statement.orelse)))
+        for statement in body
+    )
+
+
+def _rolled(module: Any) -> Any:
+    """What says that a loop is not to be unrolled: copies of the loops within take seconds to compile."""
+    wish = module.add_metadata(["llvm.loop.unroll.disable"])
+    # The node of a loop begins with itself, by which it differs from those of other loops.
+    node = module.add_metadata([wish, wish, ir.IntType(64)(len(module.metadata))])
+    node.operands = (node, wish)
+    return node
 
 
 @final
