@@ -11,6 +11,12 @@ accepted full step, and ``q`` the power of ``dt`` with which the estimate scales
 which for ``q = 5`` is the controller of the code DOPRI5 (Hairer, Norsett, Wanner, Solving Ordinary
 Differential Equations I, II.4; Gustafsson, ACM TOMS 17 (1991) 533). A rejected step shrinks by
 ``s e^{-1/q}`` alone, never below ``f_min``, and the step after it does not grow.
+
+Saved times are landed on, by a last step of what is left. Two steps ahead of one, what is left is halved: a full step
+and a sliver cost as much and are less accurate (as the code RKF45 does; Shampine, Watts, Applied Mathematics and
+Computation 5 (1979) 93). A step so cut short (by more than the part that ``reach`` allows) has a length that
+the rule did not choose: the next one is ``s e^{-1/q}`` times as long, and ``e_old`` stays. One of less than half the
+proposed length says nothing against it.
 """
 
 from dataclasses import dataclass
@@ -33,7 +39,7 @@ class PIController:
     least_error : float
         Floor of ``e_old``, so that one lucky step does not throttle the next.
     reach : float
-        A step is stretched to the next saved time when ``reach`` times its length would reach it.
+        A step is stretched to the next saved time, or half the way, when ``reach`` times its length would reach it.
     """
 
     safety: float = 0.9

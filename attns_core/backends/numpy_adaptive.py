@@ -16,17 +16,18 @@ lengths are float64 whatever the dtype of the state; constants are those of
 
 **One attempt** towards the next saved time ``T``, with ``left = T - t``::
 
-    lands = reach * dt >= left;  h = left if lands else dt
+    lands = reach * dt >= left;  h = left if lands else left / 2 if reach * dt >= left / 2 else dt
     stages k1 .. ks; u1 = u + h sum b_i k_i; e = |h sum b_error_i k_i|, scale = atol + rtol max(|u|, |u1|)
     with a second estimate: e = e5^2 / sqrt(e5^2 + 0.01 e3^2)  (0 where both vanish)
 
-**Accepted** (``e <= 1``): with ``factor = safety e^-(1/q - 0.75 beta) e_old^beta``, cut to
-``[min_factor, max_factor]`` (``max_factor`` where ``e = 0``), and to at most 1 directly after a rejected
-attempt::
+**Accepted** (``e <= 1``): with ``factor = safety e^-(1/q - 0.75 beta) e_old^beta``, or
+``safety e^-(1/q)`` where ``reach * h < dt``, cut to ``[min_factor, max_factor]`` (``max_factor`` where
+``e = 0``), and to at most 1 directly after a rejected attempt::
 
     proposal = h * factor
-    if lands and h < dt: dt = max(dt, proposal)      # a shortened step says nothing against dt
-    else:                dt = proposal; e_old = max(e, least_error)
+    if h < dt / 2: dt = max(dt, proposal)      # far shorter: says nothing against dt
+    else:          dt = proposal
+    if reach * h >= dt: e_old = max(e, least_error)    # dt as it was before
     t = T if lands else t + h; u = u1; k1 = ks if first same as last else f(t, u1)
 
 ``k1`` is not evaluated any more after the last saved time.
@@ -133,7 +134,7 @@ def integrate(problem: Problem, control: Adaptive, dtype: Any, attempt: Attempt,
             goal = t_save[np.minimum(target, t_save.size - 1)]
             left = goal - t
             lands = c.reach * dt >= left
-            h = np.where(lands, left, dt)
+            h = np.where(lands, left, np.where(c.reach * dt >= 0.5 * left, 0.5 * left, dt))
             tiny = ~lands & ~(h >= 10 * np.finfo(np.float64).eps * np.maximum(np.abs(t), np.abs(goal)))
             broken = ~(np.isfinite(u).all(axis=0) & np.isfinite(k1).all(axis=0))
             for mask, why in ((attempts >= control.max_steps, 1), (tiny, 2), (broken, 3)):
@@ -155,12 +156,12 @@ def integrate(problem: Problem, control: Adaptive, dtype: Any, attempt: Attempt,
             good = e <= 1
             # Accepted attempts.
             g, eg = a[good], e[good]
-            factor = c.safety * eg**-proportional * e_old[g] ** integral
+            short, far_short = c.reach * h[g] < dt[g], h[g] < 0.5 * dt[g]
+            factor = c.safety * np.where(short, eg ** (-1 / q), eg**-proportional * e_old[g] ** integral)
             factor = np.where(eg == 0, c.max_factor, np.clip(factor, c.min_factor, c.max_factor))
             factor = np.where(after_rejection[g], np.minimum(factor, 1.0), factor)
-            short = lands[g] & (h[g] < dt[g])
             e_old[g] = np.where(short, e_old[g], np.maximum(eg, c.least_error))
-            dt[g] = np.where(short, np.maximum(dt[g], h[g] * factor), h[g] * factor)
+            dt[g] = np.where(far_short, np.maximum(dt[g], h[g] * factor), h[g] * factor)
             t[g] = np.where(lands[g], goal[g], t[g] + h[g])
             u[:, g] = new[:, good]
             steps[g] += 1

@@ -67,7 +67,7 @@ def solve_adaptive(
         goal = t_save[target]
         left = goal - t
         lands = c.reach * dt >= left
-        h = torch.where(lands, left, dt)
+        h = torch.where(lands, left, torch.where(c.reach * dt >= 0.5 * left, 0.5 * left, dt))
         tiny = ~lands & ~(h >= eps * torch.maximum(t.abs(), goal.abs()))
         broken = ~(u.isfinite().all(dim=0) & k1.isfinite().all(dim=0))
         for mask, why in ((attempts >= control.max_steps, 1), (tiny, 2), (broken, 3)):
@@ -85,12 +85,13 @@ def solve_adaptive(
         e = torch.where(new.isfinite().all(dim=0), e, torch.nan)
         good, bad = active & (e <= 1), active & ~(e <= 1)
 
-        factor = (c.safety * e**-proportional * e_old**integral).clamp(c.min_factor, c.max_factor)
+        short, far_short = c.reach * h < dt, h < 0.5 * dt
+        factor = torch.where(short, e ** (-1 / q), e**-proportional * e_old**integral)
+        factor = (c.safety * factor).clamp(c.min_factor, c.max_factor)
         factor = torch.where(e == 0, c.max_factor, factor)
         proposal = h * torch.where(after_rejection, factor.clamp(max=1.0), factor)
-        short = lands & (h < dt)
         shrink = torch.where(e.isfinite(), (c.safety * e ** (-1 / q)).clamp(min=c.min_factor), c.min_factor)
-        grown = torch.where(short, torch.maximum(dt, proposal), proposal)
+        grown = torch.where(far_short, torch.maximum(dt, proposal), proposal)
         dt = torch.where(good, grown, torch.where(bad, h * shrink, dt))
         e_old = torch.where(good & ~short, e.clamp(min=c.least_error), e_old)
         t = torch.where(good, torch.where(lands, goal, t + h), t)

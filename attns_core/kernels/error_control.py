@@ -51,7 +51,9 @@ def sums(dim: int, first: Sequence[str]) -> list[str]:
 def choose(out: Source) -> None:
     """The length of the next attempt of every lane."""
     with lane_loop(out):
-        out.lines(["left = goals[l] - ts[l]", "dt = steps[l]", "hs[l] = left if reach * dt >= left else dt"])
+        out.lines(["left = goals[l] - ts[l]", "half = 0.5 * left", "dt = steps[l]"])
+        out.line("h = half if reach * dt >= half else dt")
+        out.line("hs[l] = left if reach * dt >= left else h")
 
 
 def decide(out: Source, dim: int, *, has_low: bool, accepted_rows: int = 0) -> None:
@@ -83,7 +85,8 @@ def decide(out: Source, dim: int, *, has_low: bool, accepted_rows: int = 0) -> N
                 "e = e + np.float64(finites[l])",
                 "good = (e <= 1.0) & (lost == 0.0)",
                 "log_e = log64(e if e > 1e-300 else 1e-300)",
-                "exponent = by_last * logs[l] - by_error * log_e if good else -per_power * log_e",
+                "free = good & (reach * h >= dt)",
+                "exponent = by_last * logs[l] - by_error * log_e if free else -per_power * log_e",
                 "f = safety * exp64(exponent)",
                 "f = f if f > least else least",
                 "up = least if not (abs(e) < np.inf) else f",
@@ -91,11 +94,10 @@ def decide(out: Source, dim: int, *, has_low: bool, accepted_rows: int = 0) -> N
                 "f = largest if e == 0.0 else f",
                 "f = 1.0 if ((rest[l] > 0.0) & (f > 1.0)) else f",
                 "proposal = h * (f if good else up)",
-                "short = good & lands & (h < dt)",
-                "kept = dt if dt > proposal else proposal",
-                "steps[l] = kept if short else proposal",
+                "kept = good & (h < 0.5 * dt) & (dt > proposal)",
+                "steps[l] = dt if kept else proposal",
                 "bounded = log_e if log_e > log_least else log_least",
-                "logs[l] = bounded if (good & (not short)) else logs[l]",
+                "logs[l] = bounded if free else logs[l]",
                 "moved = goal if lands else t + h",
                 "ts[l] = moved if good else t",
                 "rest[l] = 0.0 if good else 1.0",

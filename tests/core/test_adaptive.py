@@ -1,5 +1,6 @@
 """The adaptive loop: counters, saved times, independence of trajectories, and giving up."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,26 @@ def test_a_short_saving_interval_does_not_shrink_later_steps() -> None:
     coarse = run(problem(OSCILLATOR, [[0.0], [1.0]], [0, 10]))
     with_clipping = run(problem(OSCILLATOR, [[0.0], [1.0]], [0, 5, 5 + 1e-9, 10]))
     assert with_clipping.n_steps[0] <= coarse.n_steps[0] + 3
+
+
+def test_the_last_two_steps_before_a_saved_time_are_alike() -> None:
+    seen: list[float] = []
+
+    def watched(t: Any, u: Any, p: Any, m: Any) -> Any:
+        seen.append(float(np.ravel(t)[0]))
+        return (0.3 * u[0],)
+
+    times = np.arange(0.0, 6.0, 1.0)
+    solution = run(problem(equation(watched), [[1.0]], times), rtol=1e-8)
+    assert solution.n_rejected[0] == 0
+    # The last stage of an accepted step is at its end; before the first step, two evaluations.
+    ends = np.array([0.0, *seen[2 + 5 :: 6]])
+    counts = []
+    for begin, end in pairwise(times):
+        lengths = np.diff(ends[(ends >= begin - 1e-12) & (ends <= end + 1e-12)])
+        counts.append(len(lengths))
+        assert len(lengths) == 1 or lengths[-1] == pytest.approx(lengths[-2], rel=1e-9)
+    assert max(counts) > 1, counts
 
 
 def test_rejections_are_counted_and_cost_evaluations() -> None:
