@@ -28,7 +28,7 @@ def fixed_step(method: Rosenbrock, graph: Graph, form: Form) -> Step:
 def adaptive_kernel(method: Rosenbrock, graph: Graph, form: Form) -> Generated:
     """The kernel of adaptive solves; the equation's record gains its derivatives."""
     emitter = Emitter(graph, form.function)
-    return module(emitter, RosenbrockAttempt(emitter, differentiate(graph), _scheme(method)), form, is_fsal=False)
+    return module(emitter, RosenbrockAttempt(emitter, differentiate(graph), _scheme(method)), form)
 
 
 def _scheme(method: Rosenbrock) -> Scheme:

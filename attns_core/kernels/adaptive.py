@@ -28,14 +28,14 @@ def adaptive(graph: Graph, pair: Pair, form: Form) -> Generated:
     """``solve(...)`` of ``ARGUMENTS`` with whole attempts as straight-line code."""
     emitter = Emitter(graph, form.function)
     attempt = FusedAttempt(emitter, pair)
-    return module(emitter, attempt, form, pair.is_fsal, tables="")
+    return module(emitter, attempt, form)
 
 
 def adaptive_staged(graph: Graph, form: Form, *, is_fsal: bool, has_low: bool) -> Generated:
     """The same with the pair's coefficients as further arguments, for large right-hand sides."""
     emitter = Emitter(graph, form.function)
     attempt = StagedAttempt(emitter, is_fsal, has_low)
-    return module(emitter, attempt, form, is_fsal, tables=", starts, slots, weights, times")
+    return module(emitter, attempt, form, tables=", starts, slots, weights, times")
 
 
 class Attempt(Protocol):
@@ -48,7 +48,7 @@ class Attempt(Protocol):
     def write(self, out: Source) -> None: ...
 
 
-def module(emitter: Emitter, attempt: Attempt, form: Form, is_fsal: bool, *, tables: str = "") -> Generated:
+def module(emitter: Emitter, attempt: Attempt, form: Form, *, tables: str = "") -> Generated:
     """The kernel around an attempt: the queue of trajectories, first steps, saving."""
     dim = attempt.dim
     out = begin(form, also=("exp64", "log64"))

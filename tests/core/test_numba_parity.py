@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from attns_core import Adaptive, ExplicitRungeKutta, FixedStep, Problem, Splitting, build_registry
+from attns_core import Adaptive, Equation, ExplicitRungeKutta, FixedStep, Problem, Splitting, build_registry
 from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_reference import NumpyBackend
 
@@ -111,3 +111,39 @@ def test_lost_trajectories_do_not_disturb_the_others() -> None:
     assert np.array_equal(broken.u[:, :, others], whole.u[:, :, others])
     assert np.isnan(broken.u[1:, :, 4]).all()
     assert "1 given up" in broken.message
+
+
+def explosion(t: Any, u: Any, p: Any, m: Any) -> tuple[Any, ...]:
+    return u[0] ** 2, 1.0 + 0 * u[1]
+
+
+@pytest.mark.parametrize("form", ["fused", "staged"])
+@pytest.mark.parametrize("method", ["dopri5", "dop853"])
+@pytest.mark.parametrize("max_steps", [25, 1_000_000])
+def test_trajectories_are_given_up_as_in_the_reference(max_steps: int, method: str, form: str) -> None:
+    equation = Equation(
+        name="explosion",
+        title="Explosion",
+        description="u = 1 / (1 / u0 - t) beside the time.",
+        rhs=explosion,
+        components=("u", "time"),
+        sample=lambda p, rng, n: np.stack([rng.uniform(-1.0, 3.0, n), np.zeros(n)]),
+        t_end=1.0,
+        dts=(0.1,),
+        citation=REGISTRY.equation("lorenz-63").citation,
+    )
+    # More trajectories than lanes, some of them lost, one from the beginning.
+    u0 = equation.initial_states(0, 40)
+    u0[0, 7] = np.nan
+    problem = Problem(equation=equation, u0=u0, t_save=np.array([0.0, 0.3, 0.35, 1.0]))
+    control, scheme = Adaptive(rtol=1e-6, atol=1e-6, max_steps=max_steps), REGISTRY.method(method)
+    expected = NumpyBackend().prepare(problem, scheme, control, None, "float64")()
+    got = replace(FUSED, form=form).prepare(problem, scheme, control, None, "float64")()
+    lost = np.isnan(expected.u)
+    assert 2 < lost[-1, 0].sum() < 30
+    np.testing.assert_array_equal(np.isnan(got.u), lost)
+    np.testing.assert_allclose(got.u[~lost], expected.u[~lost], rtol=1e-9)
+    assert got.message == expected.message
+    calm = ~lost[-1, 0] if max_steps == 1_000_000 else np.arange(40) != 7
+    for counter in ("n_steps", "n_rejected", "nfe"):
+        np.testing.assert_array_equal(getattr(got, counter)[calm], getattr(expected, counter)[calm])
