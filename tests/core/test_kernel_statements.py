@@ -99,6 +99,22 @@ def test_loops_and_branches_are_executed_as_python_does(dtype, allowed):
         np.testing.assert_array_equal(got, expected)
 
 
+def test_loops_around_loops_stay_loops():
+    # Unrolled, thirty copies of the loop within are thousands of lines that take seconds to compile.
+    text = "for d in range(28):\n    for l in range(n):\n        w[d * 32 + l] = grid[d, l]"
+    function = statements("w, grid, n", text, {})
+
+    @njit
+    def compiled(w, grid, n):
+        function(w, grid, n)
+
+    w, grid = np.zeros(28 * 32), np.random.default_rng(0).normal(size=(28, 32))
+    compiled(w, grid, 32)
+    np.testing.assert_array_equal(w.reshape(28, 32), grid)
+    (lines,) = compiled.inspect_llvm().values()
+    assert lines.count("\n") < 1000
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
