@@ -105,7 +105,9 @@ def spread_stages(method: AbstractMethod) -> list[int]:
     return sorted(chosen)
 
 
-def skeleton(corrector: Corrector, data: Dataset, name: str, *, bandwidth: float, seed: int) -> TrainedCorrector:
+def skeleton(
+    corrector: Corrector, data: Dataset, name: str, *, bandwidth: float, seed: int, draw: int = 0
+) -> TrainedCorrector:
     """Features of a corrector for input block ``name``: standardised inputs and random or monomial features.
 
     Parameters
@@ -113,6 +115,8 @@ def skeleton(corrector: Corrector, data: Dataset, name: str, *, bandwidth: float
     bandwidth : float
         Standard deviation of the pre-activations that the standardised inputs cause. Small ones make
         smooth, polynomial-like features.
+    draw : int
+        Which of a seed's drawings of random features.
     """
     input_size(name, data.dim, data.method)  # a clear error where the method has no stages to offer
     x = data.inputs(name)
@@ -126,7 +130,7 @@ def skeleton(corrector: Corrector, data: Dataset, name: str, *, bandwidth: float
     }
     if corrector.features == "polynomial":
         return TrainedCorrector(**shared, exponents=monomials(mean.size, corrector.degree))
-    rng = np.random.default_rng([seed, 7])
+    rng = np.random.default_rng([seed, 7, draw] if draw else [seed, 7])
     layers, n_in, spread = [], mean.size, bandwidth
     for _ in range(corrector.depth):
         layers.append(_random_layer(corrector, n_in, spread, rng))

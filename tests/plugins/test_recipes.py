@@ -177,6 +177,21 @@ def test_interruption_keeps_the_best_so_far(data: Dataset) -> None:
         assert fit.chosen["interrupted"]
 
 
+def test_of_several_starts_the_one_of_least_held_out_error_is_kept(data: Dataset) -> None:
+    form = CORRECTOR["neurvec"].with_options(width=3)
+    recipe = VARPRO_LM.with_options(iterations=6, bandwidths=[0.5])
+    once, thrice = (recipe.with_options(starts=n).fit(form, data, seed=0) for n in (1, 3))
+    assert thrice.chosen["starts"] == 3
+    assert len(thrice.curve) > len(once.curve)
+    assert thrice.held_out <= once.held_out
+    np.testing.assert_allclose(thrice.curve[-1][2], thrice.held_out)
+    drawn = {recipe.with_options(starts=n).fit(form, data, seed=0).held_out for n in (1, 2, 3, 4)}
+    assert sorted(drawn, reverse=True)[0] == once.held_out
+    assert len(drawn) > 1
+    with pytest.raises(AttnsError, match="starts must be at least 1, got 0"):
+        recipe.with_options(starts=0).fit(form, data, seed=0)
+
+
 def test_options_are_checked_by_name() -> None:
     with pytest.raises(AttnsError, match="has no option 'bandwith'; options: bandwidths"):
         LSQ.with_options(bandwith=1.0)

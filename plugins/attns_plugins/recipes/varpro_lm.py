@@ -6,6 +6,7 @@ from typing import Any, final
 
 from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
+from attns_core.errors import AttnsError
 from attns_core.fitting.heads import fit_heads
 from attns_core.fitting.ridge import RIDGES
 from attns_core.fitting.selection import candidate_inputs, thinned
@@ -28,6 +29,9 @@ class VariableProjection(AbstractRecipe):
     tolerance : float
         Held-out root mean square error, in the dataset's units, at which the search ends: in a sequence of
         correctors the easy steps then take few iterations and the hard ones many.
+    starts : int
+        Trainings from features drawn anew, of which that of least held-out error is kept: one in some thirty
+        ends in a poor minimum, which its held-out error shows.
     bandwidths : tuple of float
         Starting bandwidths, chosen by a least-squares fit on held-out pairs.
     pairs : int
@@ -41,6 +45,7 @@ class VariableProjection(AbstractRecipe):
     iterations: int = 60
     patience: int = 15
     tolerance: float = 0.0
+    starts: int = 1
     bandwidths: tuple[float, ...] = (0.05, 0.25, 1.0)
     ridges: tuple[float, ...] = RIDGES
     pairs: int = 4000
@@ -50,6 +55,8 @@ class VariableProjection(AbstractRecipe):
         # Imported here, with SciPy's factorisations: every start would wait for them.
         from attns_core.fitting.varpro import refuse_coupled_heads, train_features
 
+        if self.starts < 1:
+            raise AttnsError(f"recipe {self.name!r}: starts must be at least 1, got {self.starts!r}")
         refuse_coupled_heads(corrector, dataset.dim)
         if corrector.head == "auto":
             corrector = corrector.with_options(head="component")
@@ -59,28 +66,35 @@ class VariableProjection(AbstractRecipe):
         for name in candidate_inputs(corrector, dataset):
             for bandwidth in self.bandwidths:
                 features = skeleton(corrector, data, name, bandwidth=bandwidth, seed=seed)
-                found.append((fit_heads(corrector, features, data, ridges=self.ridges).held_out, bandwidth, features))
-        _, bandwidth, features = min(found, key=lambda entry: entry[0])
-        curve = []
+                found.append((fit_heads(corrector, features, data, ridges=self.ridges).held_out, bandwidth, name))
+        _, bandwidth, name = min(found, key=lambda entry: entry[0])
+        curve: list[tuple[float, float, float]] = []
 
         def report(iteration: int, training: float, held_out: float) -> None:
             seconds = time.perf_counter() - start
             curve.append((seconds, training, held_out))
             if progress is not None:
-                left = seconds / iteration * (self.iterations - iteration)
+                most = self.iterations * self.starts
+                left = seconds / len(curve) * (most - len(curve))
                 text = f"iteration {iteration}/{self.iterations}, loss {training:.2e}, held-out {held_out:.2e}"
-                progress(iteration / self.iterations, f"{text}, at most {left:.0f} s left")
+                progress(len(curve) / most, f"{text}, at most {left:.0f} s left")
 
-        features, interrupted = train_features(
-            corrector,
-            features,
-            data,
-            iterations=self.iterations,
-            patience=self.patience,
-            tolerance=self.tolerance,
-            report=report,
-        )
-        heads = fit_heads(corrector, features, thinned(dataset, self.max_pairs, seed), ridges=self.ridges)
+        last = thinned(dataset, self.max_pairs, seed)
+        trained, interrupted = [], False
+        for again in range(self.starts):
+            features, interrupted = train_features(
+                corrector,
+                skeleton(corrector, data, name, bandwidth=bandwidth, seed=seed, draw=again),
+                data,
+                iterations=self.iterations,
+                patience=self.patience,
+                tolerance=self.tolerance,
+                report=report,
+            )
+            trained.append((fit_heads(corrector, features, last, ridges=self.ridges), features))
+            if interrupted:
+                break
+        heads, features = min(trained, key=lambda entry: entry[0].held_out)
         seconds = time.perf_counter() - start
         curve.append((seconds, heads.training, heads.held_out))
         return Fit(
@@ -91,6 +105,7 @@ class VariableProjection(AbstractRecipe):
                 "input": features.input,
                 "bandwidth": bandwidth,
                 "iterations": len(curve) - 1,
+                "starts": len(trained),
                 "interrupted": interrupted,
                 "ridge": heads.ridge.tolist(),
             },
