@@ -75,7 +75,15 @@ def test_the_examples_install_and_pass_in_a_fresh_environment(environment: Envir
     environment.install(*folders)
     assert {f"example-{kind}" for kind in KINDS} <= {name for name, p in environment.plugins().items() if p["ok"]}
     tests = [folder / "tests" for folder in folders]
-    summary = environment.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *tests)
+    # A folder of its own: folders shared by several pytests are cleaned up by whichever ends first.
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        f"--basetemp={environment.folder / 'temporary'}",
+    ]
+    summary = environment.run("-m", "pytest", *options, *tests)
     assert " passed" in summary
     assert " failed" not in summary
 
