@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, final
 
 from attns_core.control import Adaptive, FixedStep, FrozenSteps, StepControl, StepsPerSave
-from attns_core.coordinates import ChangeOfCoordinates
+from attns_core.coordinates import ChangeOfCoordinates, Coordinate
 from attns_core.dataset import STREAMS
 from attns_core.equation import Equation
 from attns_core.identity import content_hash
@@ -167,8 +167,7 @@ class Cell:
         """
         if self.coordinates is None:
             return None
-        found = {c: registry.coordinate(spec.name, **spec.options) for c, spec in self.coordinates.items()}
-        return ChangeOfCoordinates(equation=equation, coordinates=found)
+        return ChangeOfCoordinates(equation=equation, coordinates=coordinates_of(self.coordinates, registry))
 
     @property
     def solver_label(self) -> str:
@@ -303,6 +302,11 @@ class Cell:
                 training["data"] = DataFile(**training["data"])
             given["training"] = Training(**training)
         return cls(**given)
+
+
+def coordinates_of(chosen: Mapping[str, Spec], registry: Registry) -> dict[str, Coordinate]:
+    """The registered coordinates that components are given."""
+    return {c: registry.coordinate(spec.name, **spec.options) for c, spec in chosen.items()}
 
 
 def _drop(data: dict[str, Any], /, **defaults: Any) -> None:

@@ -16,7 +16,7 @@ from attns_core.corrector import Corrector
 from attns_core.equation import Equation
 from attns_core.identity import content_hash
 from attns_core.registry import PluginRecord, Registry
-from attns_harness.cells import Cell, Spec
+from attns_harness.cells import Cell, Spec, coordinates_of
 
 TRAINING = ("dataset", "fitting", "flow", "recipe", "sequence_training", "training")
 NO_OUTCOME = (
@@ -120,7 +120,7 @@ class Fingerprints:
         return self._cache[key]
 
     def coordinates(self, chosen: Mapping[str, Spec]) -> str:
-        found = {c: self._registry.coordinate(spec.name, **spec.options).identity() for c, spec in chosen.items()}
+        found = {c: coordinate.identity() for c, coordinate in coordinates_of(chosen, self._registry).items()}
         return content_hash([found, module_fingerprint("attns_core.coordinates")])
 
     def method(self, name: str) -> str:

@@ -16,7 +16,7 @@ from attns_core.errors import AttnsError, UnknownNameError
 from attns_core.identity import content_hash
 from attns_core.problem import Problem
 from attns_core.registry import Registry
-from attns_harness.cells import HAS_TO_LEARN, Cell, DataFile, ProblemSpec, Spec, Training
+from attns_harness.cells import HAS_TO_LEARN, Cell, DataFile, ProblemSpec, Spec, Training, coordinates_of
 from attns_harness.fingerprint import Fingerprints
 from attns_harness.matrix import Block, Choice, EquationAxis, Matrix, is_pattern
 from attns_harness.training_data import TrainingData
@@ -205,8 +205,7 @@ def _coordinates(axis: EquationAxis, equation: Equation, registry: Registry) -> 
         chosen = {c: Spec(name=axis.coordinates, options={}) for c in equation.component_names}
     else:
         chosen = {c: Spec(name=choice.name, options=choice.options) for c, choice in axis.coordinates.items()}
-    found = {c: registry.coordinate(spec.name, **spec.options) for c, spec in chosen.items()}
-    ChangeOfCoordinates(equation=equation, coordinates=found)
+    ChangeOfCoordinates(equation=equation, coordinates=coordinates_of(chosen, registry))
     return chosen
 
 
