@@ -30,6 +30,7 @@ NO_OUTCOME = (
     "learned_state",
     "loading",
     "plugin",
+    "recent",
     "registry",
     "testing",
     "types",

@@ -1,6 +1,5 @@
 """What cells are made of, kept from task to task: problems, references, trajectories and weights."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, final
@@ -9,6 +8,7 @@ from attns_core.coordinates import ChangeOfCoordinates
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.problem import Problem
+from attns_core.recent import Recent
 from attns_core.reference import Reference
 from attns_core.registry import Registry
 from attns_core.trajectories import Trajectories, read_trajectories
@@ -39,7 +39,7 @@ class Ingredients:
     def __init__(self, registry: Registry, folder: Path) -> None:
         self.registry = registry
         self.folder = folder
-        self._kept: OrderedDict[Any, Any] = OrderedDict()
+        self._kept = Recent[Any](MOST_KEPT)
 
     def problem(self, spec: ProblemSpec) -> Problem:
         """A cell's problem: equation, initial states, saved times."""
@@ -96,9 +96,4 @@ class Ingredients:
 
     def kept_or(self, key: Any, make: Callable[[], T]) -> T:
         """What is kept under ``key``, made where it is not."""
-        if key not in self._kept:
-            self._kept[key] = make()
-            while len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
+        return self._kept.get(key, make)

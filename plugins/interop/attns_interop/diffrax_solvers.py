@@ -23,8 +23,9 @@ from attns_core import BlackBoxSolver, Citation, FixedStep, Problem, Solution
 from attns_core.black_box import NOT_COUNTED
 from attns_core.control import StepControl
 from attns_core.identity import content_hash
+from attns_core.recent import Recent
 from attns_interop.jax_maths import in_double
-from attns_interop.library import Recent, missing
+from attns_interop.library import missing
 
 _COMPILED = Recent[Callable[..., Any]](8)
 

@@ -14,7 +14,7 @@ import numpy as np
 from attns_core import Adaptive, BlackBoxSolver, Citation, Problem, Solution
 from attns_core.black_box import NOT_COUNTED
 from attns_core.identity import content_hash
-from attns_interop.library import Recent
+from attns_core.recent import Recent
 
 _COMPACT = 12  # components from which on unrolled code compiles for too long
 _INTEGRATORS = Recent[Any](16)

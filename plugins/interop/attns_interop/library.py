@@ -1,32 +1,11 @@
-"""What the adapters share: whether a library is there, what was compiled lately, what was not reached."""
+"""What the adapters share: whether a library is there, and what was not reached."""
 
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
 from importlib.util import find_spec
-from typing import Any, Generic, TypeVar, final
+from typing import Any
 
 import numpy as np
 
 from attns_core import Problem
-
-T = TypeVar("T")
-
-
-@final
-class Recent(Generic[T]):
-    """The last few of what is slow to make, by key: several tolerances share one compiled function."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[Hashable, T] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        if key not in self._kept:
-            self._kept[key] = make()
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
 
 
 def missing(module: str, extra: str) -> str | None:

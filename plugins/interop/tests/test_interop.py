@@ -10,9 +10,9 @@ import pytest
 from attns_harness.matrix import load_matrix
 from attns_harness.plan import make_plan
 from attns_interop import SOLVERS
-from attns_interop.library import Recent
 
 from attns_core import Adaptive, AttnsError, BlackBoxSolver, Problem, build_registry, solve
+from attns_core.recent import Recent
 from attns_core.testing import Context, checks_of, run_check
 from attns_core.testing.problems import OSCILLATOR
 
