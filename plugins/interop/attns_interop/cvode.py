@@ -1,6 +1,6 @@
 """SUNDIALS CVODE through scikit-sundae.
 
-Pitfalls taken care of: the default of 500 steps between two outputs is too few for tight tolerances; the
+Particulars: the default of 500 steps between two outputs is too few for tight tolerances; the
 implicit method gets the traced Jacobian; on failure the arrays are short; warnings of diverging
 trajectories go to C's own streams, which are muted.
 """

@@ -1,6 +1,6 @@
 """diffrax: explicit and implicit Runge-Kutta methods in jax, vectorised over trajectories.
 
-Pitfalls taken care of: float64 has to be switched on; the default of 4096 steps is too few for tight
+Particulars: float64 has to be switched on; the default of 4096 steps is too few for tight
 tolerances; ``throw=False`` keeps one lost trajectory from ending the batch; fixed steps are given as a
 grid (``StepTo``) so that saving times are steps and nothing is interpolated; under ``vmap`` every
 trajectory has its own steps, but all wait for the slowest; adaptive solutions at saving times come from

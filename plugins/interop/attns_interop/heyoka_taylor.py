@@ -1,6 +1,6 @@
 """heyoka's adaptive Taylor integrator, compiled to machine code for the equation.
 
-Pitfalls taken care of: compilation takes seconds and belongs to ``prepare``; large systems are compiled
+Particulars: compilation takes seconds and belongs to ``prepare``; large systems are compiled
 in compact mode; functions with kinks (``abs``, ``sign``, ``where``) have no Taylor series, so equations
 that use them are refused; one integrator object holds state, so it is reset for every trajectory.
 """

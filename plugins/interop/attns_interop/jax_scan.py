@@ -1,6 +1,6 @@
 """The classical Runge-Kutta method as a jax user writes it: ``lax.scan`` over steps, vectorised over trajectories.
 
-Pitfalls taken care of: jax computes in float32 unless told otherwise; the first call compiles and belongs
+Particulars: jax computes in float32 unless told otherwise; the first call compiles and belongs
 to ``prepare``; results are asynchronous until they are converted.
 """
 

@@ -1,6 +1,6 @@
 """numbalsoda: LSODA (C++) and DOP853 (Fortran), called with a C function pointer.
 
-Pitfalls taken care of: the pointer's owner must outlive the call; parameters travel as a C array; the
+Particulars: the pointer's owner must outlive the call; parameters travel as a C array; the
 limits of 10000 steps (DOP853) and 500 (LSODA) are raised; where the integrator fails, only a flag says so
 and the rows that it did not reach hold uninitialised memory, which looks like small finite states.
 """

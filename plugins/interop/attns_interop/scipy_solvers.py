@@ -1,6 +1,6 @@
 """SciPy's adaptive integrators, one trajectory at a time.
 
-Pitfalls taken care of: the right-hand side is compiled (in plain Python it would be the bottleneck, up
+Particulars: the right-hand side is compiled (in plain Python it would be the bottleneck, up
 to twenty times slower); implicit methods get the traced Jacobian; ``rtol`` below 100 times round-off is
 raised to that by SciPy with a warning, which is silenced; ``solve_ivp`` has no limit on the number of
 steps, so the stepper classes are driven directly, with the same steps and dense output as ``solve_ivp``.

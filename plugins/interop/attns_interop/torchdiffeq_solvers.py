@@ -1,6 +1,6 @@
 """torchdiffeq on the CPU.
 
-Pitfalls taken care of: its ``rk4`` is the 3/8 rule and is registered as what it is; fixed-step methods
+Particulars: its ``rk4`` is the 3/8 rule and is registered as what it is; fixed-step methods
 interpolate linearly between their steps, so saving times must be steps (they are here); the interpolants
 of ``bosh3`` and ``dopri8`` lose three digits against the tolerance, so adaptive steps are made to end at
 saving times (``step_t``); adaptive methods choose one step for the whole batch from the norm over all of

@@ -1,6 +1,6 @@
 """torchode on the CPU: torch with a step size per trajectory.
 
-Pitfalls taken care of: the state is (batch, dim), the transpose of ours; failed trajectories are told by a
+Particulars: the state is (batch, dim), the transpose of ours; failed trajectories are told by a
 status per trajectory, not by an exception; the step controller is chosen here as its integral controller.
 """
 
