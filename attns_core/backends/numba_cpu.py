@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.backends.numba_adaptive import prepare_adaptive
+from attns_core.backends.numba_blocks import longer_blocks
 from attns_core.backends.numba_corrector import corrector_form, corrector_tables
 from attns_core.backends.numba_exponential import exponential_tables, varying_tables, why_not_exponential
 from attns_core.backends.numba_record import recorded
@@ -34,8 +35,6 @@ from attns_core.problem import Problem
 from attns_core.solution import Solution
 from attns_core.step_sequence import step_sequence
 
-_MANY = 16
-"""Components from which whole steps are done in blocks that are half as long again."""
 _FUSED_OPERATIONS = 1500
 """Straight-line operations up to which a whole step is compiled as one; beyond, compiling takes seconds."""
 
@@ -139,12 +138,7 @@ class NumbaBackend(AbstractBackend):
             )
 
         if problem.n > 4 * lanes:
-            if term is not None and not term.is_on_vectors(form(False)):
-                # Weights are fetched once per pass over a block: longer blocks fetch them less often.
-                lanes *= 4
-            elif (whole and dim >= _MANY) or (term is not None and not term.is_narrow(dim)):
-                # Whole tiles; and rows that are a power of two apart would meet in the same places of the cache.
-                lanes += lanes // 2
+            lanes = longer_blocks(form(exact=False), dim, method, term, whole=whole)
 
         def generate(exact: bool) -> Generated:
             return _fixed_kernel(problem, method, corrector if corrected else None, graph, form(exact), whole)

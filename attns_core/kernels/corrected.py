@@ -132,5 +132,5 @@ def _workspace(out: Source, corrector: CorrectorForm, layout: Layout, form: Form
         out.line(f"lineart = np.empty(({linear}.shape[1], {linear}.shape[0]), dtype=F)")
     if corrector.uses_products(layout.dim):
         out.line(f"sums = np.empty(({corrector.outputs(layout.dim)}, L), dtype=F)")
-    if corrector.monomials:
+    if not corrector.activations:
         out.line("g = np.empty(parents.size * L, dtype=F)")

@@ -70,7 +70,9 @@ class CorrectorForm:
 
     def multiplies_inputs(self, dim: int) -> bool:
         """Whether inputs as features are a matrix product rather than loops."""
-        return self.linear and not self.is_arithmetic and len(self.inputs) + self.outputs(dim) > NARROW
+        if self.is_arithmetic or self.is_polynomial_on_vectors(dim):
+            return False
+        return self.linear and len(self.inputs) + self.outputs(dim) > NARROW
 
     def is_narrow(self, dim: int) -> bool:
         """Whether the weights of a unit of the last layer fit the registers."""
@@ -89,9 +91,9 @@ class CorrectorForm:
         """Whether the last layer is one function on vectors (``unit_layer``, ``wide_layer``)."""
         return self.is_arithmetic and not form.exact
 
-    def has_monomials_on_vectors(self, dim: int) -> bool:
-        """Whether polynomial features are one function on vectors (``monomial_layer``)."""
-        return self.monomials and not self.activations and self.outputs(dim) <= MOST_SUMS
+    def is_polynomial_on_vectors(self, dim: int) -> bool:
+        """Whether there are no hidden layers, and features are one function on vectors (``monomial_layer``)."""
+        return not self.activations and self.outputs(dim) <= MOST_SUMS
 
 
 @final

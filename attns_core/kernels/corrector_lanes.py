@@ -4,6 +4,8 @@ For few components they are straight-line code with every number in a scalar. Fo
 the same arithmetic, compiled in a fraction of the time.
 """
 
+from itertools import pairwise
+
 from attns_core.kernels.corrector_form import UNROLLED, CorrectorForm, Layout
 from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.fixed import StagedLines
@@ -34,67 +36,60 @@ def scalars(layout: Layout) -> list[str]:
 
 def prepare(out: Source, step: Step | StagedLines, layout: Layout, form: Form) -> None:
     """The method's step, then increment, standardised inputs and values in their rows."""
-    is_rolled = layout.dim > UNROLLED
     if isinstance(step, StagedLines):
         step.step(out)
-        if is_rolled:
-            _rows_of_stages(out, layout)
-        else:
-            with out.block("for l in range(L)"):
-                _gather_staged(out, layout)
-                _inputs(out, layout, form)
-    else:
-        out.lines(step.time)
-        with lane_loop(out):
-            out.lines(f"u{i} = w[{i} * L + l]" for i in range(layout.dim))
-            out.lines(step.lane)
-            names = {(s, i): name for s, row in step.stages.items() for i, name in enumerate(row)}
-            out.lines(f"k{s}_{i} = {names.get((s, i), 'zero')}" for s, i in _used_stages(layout))
-            _inputs(out, layout, form)
-    if is_rolled:
-        corrector = layout.form
-        with out.block(f"for r in range({len(corrector.inputs)})"):
-            out.lines(["m = mean[r]", "e = rscale[r]"])
-            if corrector.limited:
-                out.lines(["least = ranges[0, r]", "most = ranges[1, r]"])
-            out.line(f"row = w[({layout.inputs} + r) * L : ({layout.inputs + 1} + r) * L]")
-            with out.block("for l in range(L)"):
-                out.line("z = (row[l] - m) * e")
-                if corrector.limited:
-                    out.lines(["z = least if z < least else z", "z = most if z > most else z"])
-                out.line(f"row[l] = {_guarded(corrector, form)}")
+        _rows_of_stages(out, layout, form)
+        return
+    out.lines(step.time)
+    with lane_loop(out):
+        out.lines(f"u{i} = w[{i} * L + l]" for i in range(layout.dim))
+        out.lines(step.lane)
+        names = {(s, i): name for s, row in step.stages.items() for i, name in enumerate(row)}
+        out.lines(f"k{s}_{i} = {names.get((s, i), 'zero')}" for s, i in _used_stages(layout))
+        _inputs(out, layout, form)
+    if layout.dim > UNROLLED:
+        _standardised_rows(out, layout, form, 0, len(layout.form.inputs), f"w[({layout.inputs} + r) * L + l]")
 
 
-def _rows_of_stages(out: Source, layout: Layout) -> None:
-    """Increment, raw inputs and values of a staged step, whose stages lie in an array."""
+def _rows_of_stages(out: Source, layout: Layout, form: Form) -> None:
+    """Increment, standardised inputs and values of a staged step, whose stages lie in an array.
+
+    Row by row: rows are whole cache lines apart, and lane by lane they would meet in few places of the cache.
+    """
     dim, corrector = layout.dim, layout.form
     with out.block(f"for x in range({dim} * L)"):
         out.line(f"w[{layout.increment} * L + x] = h * y[x]")
-    sources = {"u": "w[{x}]", "S": f"w[{layout.increment} * L + {{x}}]", "u0_": f"w[{layout.initial} * L + {{x}}]"}
-    # Inputs come in whole blocks of the state's components.
-    for row in range(0, len(corrector.inputs), dim):
-        kind, s, _ = corrector.inputs[row]
-        source = sources.get(kind, f"k[{s * dim} * L + {{x}}]").format(x="x")
-        with out.block(f"for x in range({dim} * L)"):
-            out.line(f"w[{layout.inputs + row} * L + x] = {source}")
+    # Stages that the step leaves out stay at the zeros that the array began with.
+    places = {"u": ("w", 0), "S": ("w", layout.increment), "u0_": ("w", layout.initial), "k": ("k", 0)}
+    rows = [(places[kind][0], places[kind][1] + s * dim + i) for kind, s, i in corrector.inputs]
+    # What lies together in memory is one loop.
+    firsts = [n for n, (array, at) in enumerate(rows) if n == 0 or rows[n - 1] != (array, at - 1)]
+    for first, end in pairwise([*firsts, len(rows)]):
+        array, at = rows[first]
+        _standardised_rows(out, layout, form, first, end - first, f"{array}[({at} + r) * L + l]")
     for v, stages in enumerate(corrector.values):
         mixed = fma_sum([(f"x{v}_{j}", f"k[{j * dim} * L + x]") for j in stages]) or "zero"
         with out.block(f"for x in range({dim} * L)"):
             out.line(f"w[{layout.values + v * dim} * L + x] = {mixed}")
 
 
+def _standardised_rows(out: Source, layout: Layout, form: Form, first: int, count: int, source: str) -> None:
+    """Inputs ``first`` to ``first + count`` from ``source``, an expression of row ``r`` and lane ``l``."""
+    with out.block(f"for r in range({count})"):
+        out.lines([f"m = mean[{first} + r]", f"e = rscale[{first} + r]"])
+        if layout.form.limited:
+            out.lines([f"least = ranges[0, {first} + r]", f"most = ranges[1, {first} + r]"])
+        with out.block("for l in range(L)"):
+            out.line(f"z = ({source} - m) * e")
+            if layout.form.limited:
+                out.lines(["z = least if z < least else z", "z = most if z > most else z"])
+            out.line(f"w[({layout.inputs + first} + r) * L + l] = {_guarded(layout.form, form)}")
+
+
 def _used_stages(layout: Layout) -> list[tuple[int, int]]:
     corrector = layout.form
     used = {(s, i) for kind, s, i in corrector.inputs if kind == "k"}
     return sorted(used | {(s, i) for row in corrector.values for s in row for i in range(layout.dim)})
-
-
-def _gather_staged(out: Source, layout: Layout) -> None:
-    dim = layout.dim
-    out.lines(f"u{i} = w[{i} * L + l]" for i in range(dim))
-    out.lines(f"S{i} = h * y[{i} * L + l]" for i in range(dim))
-    # Stages that the step leaves out stay at the zeros that the array began with.
-    out.lines(f"k{s}_{i} = k[{s * dim + i} * L + l]" for s, i in _used_stages(layout))
 
 
 def _guarded(corrector: CorrectorForm, form: Form) -> str:

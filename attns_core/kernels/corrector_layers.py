@@ -40,7 +40,7 @@ def functions(out: Source, corrector: CorrectorForm, layout: Layout, form: Form)
         kind = "unit_layer" if corrector.is_narrow(layout.dim) else "wide_layer"
         out.line(f"hidden = {kind}({', '.join(f'{name}={value!r}' for name, value in given.items())})")
         out.lines(["", ""])
-    elif corrector.has_monomials_on_vectors(layout.dim):
+    elif corrector.is_polynomial_on_vectors(layout.dim):
         given = {
             "n_out": corrector.outputs(layout.dim),
             "n_linear": len(corrector.inputs) if corrector.linear else 0,
@@ -66,7 +66,7 @@ def evaluate(out: Source, corrector: CorrectorForm, layout: Layout, form: Form) 
     if corrector.is_on_vectors(form):
         _layers(out, corrector, layout, form)
         return
-    if corrector.has_monomials_on_vectors(layout.dim):
+    if corrector.is_polynomial_on_vectors(layout.dim):
         out.line(f"monomials(w, {layout.inputs}, {a}, g, constant, linear, heads, parents, variables)")
         return
     with out.block(f"for o in range({n_out})"):

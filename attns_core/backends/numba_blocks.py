@@ -1,0 +1,42 @@
+"""How many lanes a block has where there are trajectories enough for any number."""
+
+from attns_core.kernels.corrector_form import CorrectorForm, Layout
+from attns_core.kernels.form import Form
+from attns_core.method import AbstractMethod, ExplicitRungeKutta
+
+MANY = 16
+"""Components from which whole steps gain by longer blocks."""
+
+NEAREST_CACHE = 48 * 1024
+"""Bytes of a block up to which longer rows pay.
+
+Measured on DOP853 and the pendulum of four links, all stages as inputs: 48 lanes (90 KB) take 20 % longer than 32.
+"""
+
+
+def longer_blocks(form: Form, dim: int, method: AbstractMethod, term: CorrectorForm | None, *, whole: bool) -> int:
+    """Lanes of a block in place of ``form.lanes``.
+
+    Parameters
+    ----------
+    form : Form
+    dim : int
+        Components of the system.
+    method : AbstractMethod
+    term : CorrectorForm, optional
+    whole : bool
+        Whether a step is one piece, which keeps no stages in memory.
+    """
+    lanes = form.lanes
+    if term is not None and not (term.is_on_vectors(form) or term.is_polynomial_on_vectors(dim)):
+        # Weights are fetched once per pass over a block: longer blocks fetch them less often.
+        return 4 * lanes
+    # Whole tiles; and rows that are a power of two apart would meet in the same places of the cache.
+    tiles = lanes + lanes // 2
+    if term is None:
+        return tiles if whole and dim >= MANY else lanes
+    if term.is_polynomial_on_vectors(dim) or (term.is_narrow(dim) and not (whole and dim >= MANY)):
+        return lanes
+    stages = 0 if whole or not isinstance(method, ExplicitRungeKutta) else method.tableau.stages + 3
+    rows = Layout(dim, term).rows + stages * dim
+    return tiles if rows * tiles * (8 if form.dtype == "float64" else 4) <= NEAREST_CACHE else lanes
