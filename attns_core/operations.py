@@ -4,17 +4,20 @@ The count is that of the formulas, not of the machine: right-hand sides as trace
 each coefficient that a method applies to a component, the corrector where it was evaluated. The unit is
 an addition; a division weighs 8, a sine 20 (:data:`attns_core.maths.COST`). Memory traffic, saving of
 states and the start of adaptive steps are left out, so it orders solvers and does not predict seconds.
+In other coordinates the right-hand side contains the change of them, and saved states are brought back.
 """
 
 from typing import Any
 
 import numpy as np
+import sympy as sp
 
 from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.coordinates import ChangeOfCoordinates
 from attns_core.corrector import Correction
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
-from attns_core.maths import DIVISION
+from attns_core.maths import DIVISION, sympy_maths
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Splitting, ZeroIncrement
 from attns_core.problem import Problem
 from attns_core.program import share
@@ -33,12 +36,23 @@ def operations(
     control: StepControl,
     corrector: Correction | None,
     solution: Solution,
+    *,
+    change: ChangeOfCoordinates | None = None,
 ) -> Any:
     """Operations per trajectory, shape ``(n,)``, from a solution's counters; None where they are not known.
 
     Not known means: the right-hand side cannot be traced, or the method is of a kind that this module
     has no count for. A corrector with closed gate is never evaluated and costs nothing.
+
+    Parameters
+    ----------
+    change : ChangeOfCoordinates, optional
+        What the method stepped in, if other than the problem's own components.
     """
+    if change is not None:
+        inside = operations(change.problem(problem), method, control, corrector, solution)
+        # As in SolverInCoordinates: every saved state is brought back, initial ones are converted beforehand.
+        return None if inside is None else inside + problem.t_save.size * conversion(change)
     try:
         traced = trace(problem.equation)
     except AttnsError:
@@ -62,6 +76,13 @@ def operations(
     if corrector is not None:
         total = total + solution.n_corrector * (corrector.operations + problem.equation.dim)
     return total.astype(np.float64)
+
+
+def conversion(change: ChangeOfCoordinates) -> int:
+    """Operations of bringing one state back from its coordinates."""
+    m = sympy_maths()
+    back = [c.back(sp.Symbol(f"v{i}", real=True), m) for i, c in enumerate(change.coordinates.values())]
+    return share((), back).operations
 
 
 def _nonzero(*arrays: Any) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from attns_core.coordinates import SolverInCoordinates
 from attns_core.errors import AttnsError
 from attns_core.metric import Outcome as Measured
 from attns_core.problem import Problem
@@ -175,11 +176,14 @@ def gpu_columns(solution: Solution) -> dict[str, Any]:
 
 def _operations(solver: AbstractSolver, problem: Problem, cell: Cell, solution: Solution) -> float | None:
     """Per trajectory, averaged over the ensemble; None where not known, as for black boxes."""
+    change = None
+    if isinstance(solver, SolverInCoordinates):
+        change, solver = solver.change, solver.solver
     if not isinstance(solver, OneStepSolver):
         return None
     from attns_core.operations import operations
 
-    counted = operations(problem, solver.method, cell.control, solver.corrector, solution)
+    counted = operations(problem, solver.method, cell.control, solver.corrector, solution, change=change)
     return None if counted is None else float(np.mean(counted))
 
 

@@ -17,10 +17,12 @@ from attns_plugins.recipes.lsq import LSQ
 
 from attns_core import OneStepSolver, Problem, build_registry
 from attns_core.control import Adaptive, FixedStep, StepControl
+from attns_core.coordinates import LOGARITHM, SQUARE_ROOT, ChangeOfCoordinates, SolverInCoordinates, logarithm
 from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.equation import Equation
+from attns_core.maths import COST
 from attns_core.method import AbstractMethod
-from attns_core.operations import CONTROL, SCALE, _elimination, operations
+from attns_core.operations import CONTROL, SCALE, _elimination, conversion, operations
 from attns_core.tracing import trace
 from attns_core.training import train
 
@@ -130,3 +132,21 @@ def test_what_cannot_be_traced_has_no_count() -> None:
     )  # fmt: skip
     found, _ = counted(equation, EULER, FixedStep(0.1))
     assert found is None
+
+
+def test_other_coordinates_cost_their_functions_at_every_evaluation_and_saved_state() -> None:
+    change = ChangeOfCoordinates(equation=BRUSSELATOR, coordinates={"x": LOGARITHM, "y": logarithm(floor=0.5)})
+    problem = Problem.sample(BRUSSELATOR, n=3, seed=0, t_end=1.0, save_every=0.25)
+    inner = OneStepSolver(method=RK4, backend=build_registry().backend("numpy"))
+    solution = SolverInCoordinates(change, inner).prepare(problem, FixedStep(0.05))()
+    found = operations(problem, RK4, FixedStep(0.05), None, solution, change=change)
+    # Two exponentials and the floor's subtraction for each of five saved states, the initial ones among them.
+    back = 2 * COST["exp"] + 1
+    assert conversion(change) == back
+    evaluation = trace(change.transformed).operations
+    # Beyond the formulas themselves: the components from the coordinates, and two slopes to divide by.
+    assert evaluation >= trace(BRUSSELATOR).operations + back + 2
+    np.testing.assert_array_equal(found, 20 * (4 * evaluation + 2 * 2 * (3 + 4)) + 5 * back)
+    assert (found > operations(problem, RK4, FixedStep(0.05), None, solution)).all()
+    roots = ChangeOfCoordinates(equation=BRUSSELATOR, coordinates={"y": SQUARE_ROOT})
+    assert conversion(roots) == 1

@@ -13,6 +13,7 @@ from attns_harness.tables import read_results
 from runs import run
 
 from attns_core.errors import AttnsError
+from attns_core.maths import COST
 from attns_core.registry import build_registry
 
 BLOCK = """
@@ -62,6 +63,10 @@ def test_backends_agree_and_errors_are_those_of_the_states(tmp_path: Path) -> No
     assert 0.01 < error["rk4 in log(x,y)"] / error["rk4"] < 100
     learned = "rk4+stage-attention[input=u,width=12]"
     assert error[f"{learned} in log(x,y)"] < 0.5 * error["rk4 in log(x,y)"]
+    # The exponentials of the coordinates are counted, also in the cheaper of the two.
+    operations = rows[rows["backend"] == "numba"].set_index("solver")["operations"]
+    for solver in ("rk4", learned):
+        assert operations[f"{solver} in log(x,y)"] > operations[solver] + 32 * 2 * COST["exp"]
     # One reference serves both, and weights say what they are for.
     store = read_store(tmp_path / "run")
     kinds = [a["kind"] for a in store.artefacts().values()]
