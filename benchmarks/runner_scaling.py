@@ -18,7 +18,7 @@ from typing import Any
 
 from attns_harness.coordinator import Coordinator
 from attns_harness.executors import AbstractExecutor, Activity
-from attns_harness.matrix import parse_matrix
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.outcome import Outcome
 from attns_harness.plan import make_plan
 from attns_harness.progress import View

@@ -16,7 +16,8 @@ from attns_core.corrector import Corrector
 from attns_core.equation import Equation
 from attns_core.identity import content_hash
 from attns_core.registry import PluginRecord, Registry
-from attns_harness.cells import Cell, Spec, coordinates_of
+from attns_harness.cells import Cell, coordinates_of
+from attns_harness.specs import Spec
 
 TRAINING = ("dataset", "fitting", "flow", "recipe", "sequence_training", "training")
 NO_OUTCOME = (

@@ -13,7 +13,8 @@ from attns_core.reference import Reference
 from attns_core.registry import Registry
 from attns_core.trajectories import Trajectories, read_trajectories
 from attns_harness import artefacts
-from attns_harness.cells import Cell, DataFile, ProblemSpec
+from attns_harness.cells import Cell
+from attns_harness.specs import DataFile, ProblemSpec
 from attns_harness.tasks import Task
 
 if TYPE_CHECKING:

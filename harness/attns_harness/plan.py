@@ -12,17 +12,16 @@ import numpy as np
 from attns_core.control import FixedStep
 from attns_core.coordinates import ChangeOfCoordinates
 from attns_core.equation import Equation
-from attns_core.errors import AttnsError, UnknownNameError
+from attns_core.errors import AttnsError
 from attns_core.identity import content_hash
 from attns_core.problem import Problem
 from attns_core.registry import Registry
-from attns_harness.cells import HAS_TO_LEARN, Cell, DataFile, ProblemSpec, Spec, Training, coordinates_of
+from attns_harness.cells import Cell, coordinates_of
 from attns_harness.fingerprint import Fingerprints
-from attns_harness.matrix import Block, Choice, EquationAxis, Matrix, is_pattern
+from attns_harness.matrix import Block, EquationAxis, Matrix, is_pattern
+from attns_harness.specs import ProblemSpec, Spec
 from attns_harness.training_data import TrainingData
-
-NO_CORRECTOR = "none"
-DEFAULT_RECIPE = "lsq"
+from attns_harness.trainings import own_trainings, trainings, trainings_on_data
 
 
 @final
@@ -147,24 +146,24 @@ def _expand(block: Block, registry: Registry, data: TrainingData) -> Iterator[Ce
     methods, solvers = _names("method", block.methods, registry), _names("solver", block.solvers, registry)
     for name in block.backends:
         registry.get("backend", name)
-    made = list(_trainings(block, registry, block.train_trajectories))
-    trained = [(name, training) for name in solvers for training in _own_trainings(name, block, registry)]
+    made = list(trainings(block, registry, block.train_trajectories))
+    trained = [(name, training) for name in solvers for training in own_trainings(name, block, registry)]
     for axis, seed in product(_equations(block, registry), block.seeds):
         problem, equation = _problem(axis, block, seed, registry)
         steps = _steps(axis, block, equation, problem)
         coordinates = _coordinates(axis, equation, registry)
         if coordinates is not None and solvers:
             raise AttnsError(f"coordinates serve methods; the solver {solvers[0]!r} has its own: use two blocks")
-        trainings = made
+        each = made
         if axis.train_data is not None:
             learners = [name for name, training in trained if training is not None]
             if learners:
                 raise AttnsError(f"train_data serves correctors; {learners[0]!r} makes its data itself: use two blocks")
-            trainings = list(_trainings_on_data(axis.train_data, block, equation, steps, registry, data))
+            each = list(trainings_on_data(axis.train_data, block, equation, steps, registry, data))
         for base in _controls(problem, steps, block):
             for name, training in trained if base.dt is not None or base.rtol is not None else ():
                 yield replace(base, solver=name, training=training)
-            for method, backend, dtype, training in product(methods, block.backends, block.dtypes, trainings):
+            for method, backend, dtype, training in product(methods, block.backends, block.dtypes, each):
                 if training is not None and base.frozen is not None:
                     continue
                 yield replace(
@@ -219,68 +218,6 @@ def _controls(problem: ProblemSpec, dts: list[float], block: Block) -> Iterator[
         yield Cell(problem=problem, steps=count)
     for frozen, refine in product(block.frozen, block.refine):
         yield Cell(problem=problem, frozen=frozen, refine=refine)
-
-
-def _trainings(
-    block: Block, registry: Registry, sizes: list[int], data: DataFile | None = None
-) -> Iterator[Training | None]:
-    for corrector in block.correctors:
-        if corrector.name == NO_CORRECTOR:
-            yield None
-            continue
-        _check_corrector(corrector, registry)
-        for recipe in block.recipes or [Choice(name=_default_recipe(registry))]:
-            found = registry.get("recipe", recipe.name)
-            if recipe.options:
-                found.with_options(**recipe.options)
-            for trajectories, noise, states in product(sizes, block.noise, block.train_states):
-                yield Training(
-                    corrector=Spec(name=corrector.name, options=corrector.options),
-                    recipe=Spec(name=recipe.name, options=recipe.options),
-                    trajectories=trajectories,
-                    noise=noise,
-                    t_end=block.train_t_end,
-                    states=states,
-                    data=data,
-                )
-
-
-def _trainings_on_data(
-    name: str, block: Block, equation: Equation, steps: list[float], registry: Registry, data: TrainingData
-) -> Iterator[Training | None]:
-    """The block's trainings on the trajectories of a file."""
-    if block.steps_per_save:
-        raise AttnsError("train_data serves one corrector for all steps, and steps_per_save trains one for each")
-    if any(block.noise) or block.train_t_end is not None:
-        raise AttnsError(f"train_data = {name!r} has a noise and a length of its own: leave out noise and train_t_end")
-    file, sizes = data.file(name, equation, steps, block.train_trajectories)
-    yield from _trainings(block, registry, sizes, file)
-
-
-def _own_trainings(solver: str, block: Block, registry: Registry) -> Iterator[Training | None]:
-    """What a black box learns from: nothing, or trajectories that it makes itself, without noise."""
-    if not registry.get("solver", solver).trainable:
-        yield None
-        return
-    if not block.train_trajectories:
-        if solver in block.solvers:
-            raise AttnsError(f"solver {solver!r} {HAS_TO_LEARN}")
-        yield None  # a pattern stands for it too: its row says why it is skipped
-    for trajectories in block.train_trajectories:
-        yield Training(corrector=None, recipe=None, trajectories=trajectories, noise=0.0, t_end=block.train_t_end)
-
-
-def _check_corrector(choice: Choice, registry: Registry) -> None:
-    if choice.name not in registry.names("corrector"):
-        raise UnknownNameError("corrector", choice.name, [*registry.names("corrector"), NO_CORRECTOR])
-    registry.corrector(choice.name, **choice.options)
-
-
-def _default_recipe(registry: Registry) -> str:
-    names = registry.names("recipe")
-    if DEFAULT_RECIPE not in names:
-        raise AttnsError(f"name the recipes of a block with correctors; registered: {', '.join(names) or 'none'}")
-    return DEFAULT_RECIPE
 
 
 def _problem(axis: EquationAxis, block: Block, seed: int, registry: Registry) -> tuple[ProblemSpec, Equation]:

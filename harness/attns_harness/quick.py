@@ -4,7 +4,8 @@ import fnmatch
 from typing import Any
 
 from attns_core.errors import AttnsError
-from attns_harness.matrix import Block, Matrix, MatrixFile, Quick, is_pattern
+from attns_harness.matrix import Block, Matrix, Quick, is_pattern
+from attns_harness.matrix_file import MatrixFile
 
 _AXES = ("methods", "solvers", "train_trajectories", "noise", "seeds")
 

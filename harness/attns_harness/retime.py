@@ -26,7 +26,8 @@ from typing import Any, final
 from attns_core.errors import AttnsError
 from attns_core.registry import build_registry
 from attns_harness.analysis.trial import Trial
-from attns_harness.matrix import Timing, parse_matrix
+from attns_harness.matrix import Timing
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.plan import make_plan
 from attns_harness.sandbox import Sandbox
 from attns_harness.store import read_store

@@ -13,7 +13,8 @@ from attns_harness import provenance
 from attns_harness.coordinator import Coordinator
 from attns_harness.executors import AbstractExecutor
 from attns_harness.journal import FULL, full_disk
-from attns_harness.matrix import Matrix, MatrixFile, Timing
+from attns_harness.matrix import Matrix, Timing
+from attns_harness.matrix_file import MatrixFile
 from attns_harness.plan import Plan, PlannedCell, make_plan
 from attns_harness.progress import View
 from attns_harness.states import FAILED, OPEN, SOLVED

@@ -8,7 +8,7 @@ from typing import final
 from attns_core.equation import Equation
 from attns_core.trajectories import Trajectories, read_trajectories
 from attns_harness import artefacts
-from attns_harness.cells import DataFile
+from attns_harness.specs import DataFile
 
 
 @final

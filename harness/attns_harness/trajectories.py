@@ -25,7 +25,7 @@ from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.table import prepare
 from attns_harness.cells import Cell
 from attns_harness.executors.local import LocalExecutor
-from attns_harness.matrix import MatrixFile
+from attns_harness.matrix_file import MatrixFile
 from attns_harness.outcome import Outcome
 from attns_harness.plan import PlannedCell, make_plan
 from attns_harness.runner import plugin_files

@@ -20,13 +20,14 @@ from attns_harness import artefacts, provenance
 from attns_harness.artefacts import DamagedArtefactError
 from attns_harness.cell_solver import cell_solver, use_columns
 from attns_harness.cell_training import learn_black_box, learn_corrector
-from attns_harness.cells import HAS_TO_LEARN, Cell, ProblemSpec
+from attns_harness.cells import HAS_TO_LEARN, Cell
 from attns_harness.ingredients import Ingredients
 from attns_harness.journal import FULL
 from attns_harness.measure import measure
 from attns_harness.outcome import Outcome
 from attns_harness.provenance import GPU_COLUMNS
 from attns_harness.sandbox import RETIRED, Sandbox
+from attns_harness.specs import ProblemSpec
 from attns_harness.tasks import Report, Task, WorkerContext
 from attns_harness.timing import sample
 

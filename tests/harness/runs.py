@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
-from attns_harness.matrix import parse_matrix
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.progress import View
 from attns_harness.runner import RunOptions, Summary, run_matrix
 from attns_harness.tables import PROVENANCE, TIMED

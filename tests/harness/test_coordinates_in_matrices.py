@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attns_harness.cells import Cell
-from attns_harness.matrix import parse_matrix
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.plan import make_plan
 from attns_harness.store import read_store
 from attns_harness.tables import read_results

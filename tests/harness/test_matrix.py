@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from attns_harness.cells import Cell
-from attns_harness.matrix import load_matrix, parse_matrix
+from attns_harness.matrix_file import load_matrix, parse_matrix
 from attns_harness.plan import Plan, make_plan
 from attns_harness.quick import quick
 

@@ -13,7 +13,8 @@ from attns_harness.analysis.regimes import regimes
 from attns_harness.analysis.study import Study
 from attns_harness.analysis.table import prepare
 from attns_harness.analysis.work_precision import WorkPrecisionSet
-from attns_harness.matrix import Regime, parse_matrix
+from attns_harness.matrix import Regime
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.reports.content import document
 from attns_harness.reports.facts import RunFacts
 from attns_harness.reports.regime_map import map_figure, write_regime_map

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from attns_harness.cells import Cell
-from attns_harness.matrix import parse_matrix
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.plan import make_plan
 from attns_harness.tables import read_results
 from runs import run

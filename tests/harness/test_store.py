@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from attns_harness.journal import JOURNAL, strict_json
-from attns_harness.matrix import parse_matrix
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.migrations import VERSION
 from attns_harness.outcome import Outcome
 from attns_harness.plan import Plan, make_plan

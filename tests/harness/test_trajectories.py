@@ -9,7 +9,7 @@ import pytest
 import synthetic_runs as synthetic
 from attns_harness.analysis import prepare
 from attns_harness.cli import cli
-from attns_harness.matrix import parse_matrix
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.progress import View
 from attns_harness.runner import RunOptions, run_matrix
 from attns_harness.tables import read_results

@@ -129,7 +129,7 @@ def regimes(
 
 def _problems(table: Frame, regime: Regime) -> list[str]:
     """Names of the problems a regime is about: one, or none in a run that left it out."""
-    from attns_harness.cells import params_label
+    from attns_harness.specs import params_label
 
     label = params_label({k: tuple(v) if isinstance(v, list) else v for k, v in regime.params.items()})
     mine = (table["equation"] == regime.equation) & (table["params"] == (label or ""))

@@ -35,7 +35,7 @@ def command(
 
     if trajectories:
         from attns_harness.cli.run import keep_pictures
-        from attns_harness.matrix import load_matrix
+        from attns_harness.matrix_file import load_matrix
 
         file = load_matrix(run / "matrix.toml")
         keep_pictures(run, file, session.registry_with(file.plugin_files), 0)

@@ -54,7 +54,7 @@ def command(
       attns run examples/demo.toml --only failed --retry
       attns run studies/limited_data.toml --quick
     """
-    from attns_harness.matrix import load_matrix
+    from attns_harness.matrix_file import load_matrix
 
     file = load_matrix(matrix)
     if quick:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, final
 
 from attns_harness.analysis.frames import Frame, pd
-from attns_harness.matrix import Regime, parse_matrix
+from attns_harness.matrix import Regime
+from attns_harness.matrix_file import parse_matrix
 from attns_harness.training_curves import read_training_curves
 from attns_harness.trajectories import read_trajectories
 

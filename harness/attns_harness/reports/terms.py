@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from attns_core import AttnsError
-from attns_harness.matrix import Analysis, load_matrix
+from attns_harness.matrix import Analysis
+from attns_harness.matrix_file import load_matrix
 
 
 def terms_of(run_dir: Path) -> Analysis:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attns_harness.matrix import load_matrix
+from attns_harness.matrix_file import load_matrix
 from attns_harness.plan import make_plan
 from attns_interop import SOLVERS
 
