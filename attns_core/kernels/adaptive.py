@@ -56,7 +56,7 @@ def module(emitter: Emitter, attempt: Attempt, form: Form, *, tables: str = "") 
     with entry(out, form, f"{ARGUMENTS}{tables}"):
         out.lines(_ARRAYS.splitlines())
         arrays(out, dim)
-        out.line(f"single = np.empty({2 * dim}, dtype=F)")
+        out.line(f"single = empty_rows({2 * dim}, F)")
         attempt.prologue(out)
         with written(out):
             constants.write(out)

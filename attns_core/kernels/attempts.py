@@ -110,9 +110,9 @@ class StagedAttempt:
     def prologue(self, out: Source) -> None:
         dim = self.dim
         out.line("stages = times.size")
-        out.line(f"y = np.empty({2 * dim} * L, dtype=F)")
-        out.line(f"k = np.empty((stages + 1) * {dim} * L, dtype=F)")
-        out.line("sums = np.empty(4 * L, dtype=F)")
+        out.line(f"y = empty_rows({2 * dim} * L, F)")
+        out.line(f"k = empty_rows((stages + 1) * {dim} * L, F)")
+        out.line("sums = empty_rows(4 * L, F)")
 
     def begin(self, out: Source) -> None:
         with out.block("for x in range(k.size)"):

@@ -7,7 +7,15 @@ inputs, the values (mixed stages) and accumulators, which the corrector's layers
 
 from attns_core.kernels.corrector_arrays import ARGUMENTS, EACH
 from attns_core.kernels.corrector_form import CorrectorForm, Layout
-from attns_core.kernels.corrector_lanes import INPUT_LIMIT, add_term, prepare, scalars
+from attns_core.kernels.corrector_lanes import (
+    INPUT_LIMIT,
+    add_term,
+    is_after_layers,
+    prepare,
+    scalars,
+    standardise_state,
+    step_with_term,
+)
 from attns_core.kernels.corrector_layers import evaluate, functions
 from attns_core.kernels.fixed import StagedLines, load, store
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
@@ -25,8 +33,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
     layout = Layout(dim, corrector)
     out = begin(form, also=("wave64",))
     out.line("from attns_core.kernels.monomial_layer import monomial_layer")
-    out.line("from attns_core.kernels.unit_layer import unit_layer")
-    out.lines(["from attns_core.kernels.wide_layer import wide_layer", "", ""])
+    out.lines(["from attns_core.kernels.tiled_layer import tiled_layer", "", ""])
     functions(out, corrector, layout, form)
     tableau = f"{step.arguments}, " if isinstance(step, StagedLines) else ""
     arguments = _stacked() if form.varying else ARGUMENTS
@@ -41,7 +48,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
             scaled += step.prologue
         else:
             out.lines(step.prologue)
-        out.line(f"w = np.empty({layout.rows} * L, dtype=F)")
+        out.line(f"w = empty_rows({layout.rows} * L, F)")
         _workspace(out, corrector, layout, form)
         numbers = _numbers(corrector, layout)
         if form.varying:
@@ -57,9 +64,14 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
                     out.line(f"w[{layout.initial} * L + x] = w[x]")
             with out.block("for i in range(counts.size)"):
                 with each_step(out, form, scaled):
-                    prepare(out, step, layout, form)
-                    evaluate(out, corrector, layout, form)
-                    add_term(out, layout, form)
+                    if isinstance(step, Step) and is_after_layers(layout):
+                        standardise_state(out, layout, form)
+                        evaluate(out, corrector, layout, form)
+                        step_with_term(out, step, layout, form)
+                    else:
+                        prepare(out, step, layout, form)
+                        evaluate(out, corrector, layout, form)
+                        add_term(out, layout, form)
                 store(out, dim, "i + 1")
     return Generated(out.text(), tuple(step.emitter.constants.parameters))
 
@@ -125,7 +137,7 @@ def _workspace(out: Source, corrector: CorrectorForm, layout: Layout, form: Form
         out.line(f"weight{i} = np.empty(({layer}.shape[0], {layer}.shape[1] - 1), dtype=F)")
         out.line(f"g{i} = np.empty(({layer}.shape[0], L), dtype=F)")
     if fused and len(corrector.activations) > 1:
-        out.line(f"xs = np.empty({corrector.last_inputs} * L, dtype=F)")
+        out.line(f"xs = empty_rows({corrector.last_inputs} * L, F)")
     if corrector.activations and not fused:
         out.line(f"headst = np.empty(({heads}.shape[1], {heads}.shape[0]), dtype=F)")
     if corrector.multiplies_inputs(layout.dim):
@@ -133,4 +145,4 @@ def _workspace(out: Source, corrector: CorrectorForm, layout: Layout, form: Form
     if corrector.uses_products(layout.dim):
         out.line(f"sums = np.empty(({corrector.outputs(layout.dim)}, L), dtype=F)")
     if not corrector.activations:
-        out.line("g = np.empty(parents.size * L, dtype=F)")
+        out.line("g = empty_rows(parents.size * L, F)")

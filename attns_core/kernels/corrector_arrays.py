@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.kernels.unit_layer import UNITS
+from attns_core.kernels.tiled_layer import UNITS
 
 ARGUMENTS = "mean, rscale, constant, linear, heads, limits, ranges, layers, shapes, mix, parents, variables"
 

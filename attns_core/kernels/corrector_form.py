@@ -88,7 +88,7 @@ class CorrectorForm:
         return self.is_narrow(dim) or self.is_arithmetic
 
     def is_on_vectors(self, form: Form) -> bool:
-        """Whether the last layer is one function on vectors (``unit_layer``, ``wide_layer``)."""
+        """Whether the last layer is one function on vectors (``tiled_layer``)."""
         return self.is_arithmetic and not form.exact
 
     def is_polynomial_on_vectors(self, dim: int) -> bool:
@@ -119,6 +119,10 @@ class Layout:
     @property
     def accumulators(self) -> int:
         return self.values + len(self.form.values) * self.dim
+
+    @property
+    def first_weight(self) -> int:
+        return self.accumulators + (self.dim if self.form.offset else 0)
 
     @property
     def rows(self) -> int:

@@ -1,7 +1,8 @@
 """A corrected step's lane loops before and after the corrector's layers: its inputs and values, and its term.
 
 For few components they are straight-line code with every number in a scalar. For many, loops over rows:
-the same arithmetic, compiled in a fraction of the time.
+the same arithmetic, compiled in a fraction of the time. Where the inputs are the state alone, the layers come
+first: step and term are one loop then, whose stages need no place in memory.
 """
 
 from itertools import pairwise
@@ -11,7 +12,8 @@ from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import Form
 from attns_core.kernels.lanes import lane_loop
-from attns_core.kernels.source import Source
+from attns_core.kernels.order import ordered
+from attns_core.kernels.source import Source, Statement
 from attns_core.kernels.step import Step
 
 INPUT_LIMIT = {"float64": 1e5, "float32": 1e3}
@@ -34,6 +36,49 @@ def scalars(layout: Layout) -> list[str]:
     return lines
 
 
+def is_after_layers(layout: Layout) -> bool:
+    """Whether a whole step can follow the layers, in one loop with the term."""
+    corrector = layout.form
+    is_short = layout.dim <= UNROLLED or not (corrector.values or corrector.bound or corrector.clip)
+    return is_short and all(kind in ("u", "u0_") for kind, _, _ in corrector.inputs)
+
+
+def standardise_state(out: Source, layout: Layout, form: Form) -> None:
+    """Standardised inputs in their rows, where they are the state alone."""
+    dim, corrector = layout.dim, layout.form
+    if dim > UNROLLED:
+        # Inputs come in whole blocks of the state's components.
+        for row in range(0, len(corrector.inputs), dim):
+            first = 0 if corrector.inputs[row][0] == "u" else layout.initial
+            _standardised_rows(out, layout, form, row, dim, f"w[({first} + r) * L + l]")
+        return
+    with lane_loop(out):
+        for row, (kind, _, i) in enumerate(corrector.inputs):
+            first = 0 if kind == "u" else layout.initial
+            out.lines(_standardised(row, f"w[{first + i} * L + l]", layout, form))
+
+
+def step_with_term(out: Source, step: Step, layout: Layout, form: Form) -> None:
+    """The method's step and the new state ``(u + S) + C`` from the accumulators."""
+    dim, corrector, a = layout.dim, layout.form, layout.accumulators
+    stages = {(s, i): name for s, row in step.stages.items() for i, name in enumerate(row)}
+    lines: list[Statement] = [*(f"u{i} = w[{i} * L + l]" for i in range(dim)), *step.lane]
+    for i in range(dim):
+        term = f"w[{a + i} * L + l]" if corrector.offset else ""
+        for v, mixed in enumerate(corrector.values):
+            value = fma_sum([(f"x{v}_{j}", stages.get((j, i), "zero")) for j in mixed]) or "zero"
+            weight = f"w[{layout.first_weight + (v if corrector.shared else v * dim + i)} * L + l]"
+            lines += [f"v{v}_{i} = {value}", f"C{v}_{i} = {fma_sum([(weight, f'v{v}_{i}')], term)}"]
+            term = f"C{v}_{i}"
+        lines.append(f"C_{i} = {term}")
+        term = f"C_{i}"
+        lines += _limits(term, f"b{i}", f"l{i}", layout, form)
+        lines.append(f"w[{i} * L + l] = (u{i} + S{i}) + {term}")
+    out.lines(step.time)
+    with lane_loop(out):
+        out.lines(ordered(lines))
+
+
 def prepare(out: Source, step: Step | StagedLines, layout: Layout, form: Form) -> None:
     """The method's step, then increment, standardised inputs and values in their rows."""
     if isinstance(step, StagedLines):
@@ -49,6 +94,14 @@ def prepare(out: Source, step: Step | StagedLines, layout: Layout, form: Form) -
         _inputs(out, layout, form)
     if layout.dim > UNROLLED:
         _standardised_rows(out, layout, form, 0, len(layout.form.inputs), f"w[({layout.inputs} + r) * L + l]")
+
+
+def _standardised(row: int, source: str, layout: Layout, form: Form) -> list[str]:
+    """An input in its row."""
+    lines = [f"z = ({source} - m{row}) * e{row}"]
+    if layout.form.limited:
+        lines += [f"z = g{row}_ if z < g{row}_ else z", f"z = j{row}_ if z > j{row}_ else z"]
+    return [*lines, f"w[{layout.inputs + row} * L + l] = {_guarded(layout.form, form)}"]
 
 
 def _rows_of_stages(out: Source, layout: Layout, form: Form) -> None:
@@ -109,11 +162,7 @@ def _inputs(out: Source, layout: Layout, form: Form) -> None:
         if dim > UNROLLED:
             out.line(f"w[{layout.inputs + row} * L + l] = {name}")
             continue
-        out.line(f"z = ({name} - m{row}) * e{row}")
-        if corrector.limited:
-            out.line(f"z = g{row}_ if z < g{row}_ else z")
-            out.line(f"z = j{row}_ if z > j{row}_ else z")
-        out.line(f"w[{layout.inputs + row} * L + l] = {_guarded(corrector, form)}")
+        out.lines(_standardised(row, name, layout, form))
     for v, stages in enumerate(corrector.values):
         for i in range(dim):
             mixed = fma_sum([(f"x{v}_{j}", f"k{j}_{i}") for j in stages]) or "zero"
@@ -136,14 +185,19 @@ def add_term(out: Source, layout: Layout, form: Form) -> None:
 
 def _component(out: Source, layout: Layout, form: Form, i: str, bound: str, clip: str) -> None:
     corrector, dim, a = layout.form, layout.dim, layout.accumulators
-    first, terms = a + (dim if corrector.offset else 0), []
+    terms = []
     for v in range(len(corrector.values)):
-        weight = f"{first + v}" if corrector.shared else f"({first + v * dim}{i})"
+        weight = f"{layout.first_weight + v}" if corrector.shared else f"({layout.first_weight + v * dim}{i})"
         terms.append((f"w[{weight} * L + l]", f"w[({layout.values + v * dim}{i}) * L + l]"))
     out.line(f"C = {fma_sum(terms, f'w[({a}{i}) * L + l]' if corrector.offset else '')}")
-    if corrector.bound:
-        out.line(f"C = {bound} * {form.function('tanh')}(C / {bound})")
-    if corrector.clip:
-        out.line(f"C = {clip} if C > {clip} else C")
-        out.line(f"C = -{clip} if C < -{clip} else C")
+    out.lines(_limits("C", bound, clip, layout, form))
     out.line(f"w[(0{i}) * L + l] = (w[(0{i}) * L + l] + w[({layout.increment}{i}) * L + l]) + C")
+
+
+def _limits(term: str, bound: str, clip: str, layout: Layout, form: Form) -> list[str]:
+    """A term bounded and cut."""
+    lines = [f"{term} = {bound} * {form.function('tanh')}({term} / {bound})"] if layout.form.bound else []
+    if layout.form.clip:
+        lines.append(f"{term} = {clip} if {term} > {clip} else {term}")
+        lines.append(f"{term} = -{clip} if {term} < -{clip} else {term}")
+    return lines

@@ -9,7 +9,7 @@ from attns_core.kernels.corrector_form import CorrectorForm, Layout
 from attns_core.kernels.emit import fma_sum
 from attns_core.kernels.form import Form
 from attns_core.kernels.source import Source
-from attns_core.kernels.unit_layer import UNITS
+from attns_core.kernels.tiled_layer import UNITS
 from attns_core.kernels.vectors import explicit_bits
 
 _ACTIVATIONS = {
@@ -36,9 +36,9 @@ def functions(out: Source, corrector: CorrectorForm, layout: Layout, form: Form)
             "dtype": form.dtype,
             "lanes": form.lanes,
             "vector_bits": explicit_bits(form.vector_bits),
+            "fastmath": form.fastmath,
         }
-        kind = "unit_layer" if corrector.is_narrow(layout.dim) else "wide_layer"
-        out.line(f"hidden = {kind}({', '.join(f'{name}={value!r}' for name, value in given.items())})")
+        out.line(f"hidden = tiled_layer({', '.join(f'{name}={value!r}' for name, value in given.items())})")
         out.lines(["", ""])
     elif corrector.is_polynomial_on_vectors(layout.dim):
         given = {

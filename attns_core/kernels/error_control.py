@@ -15,8 +15,8 @@ _SUMS = ("checks", "finites", "e5s", "e3s")
 
 def arrays(out: Source, dim: int) -> None:
     """``z`` holds doubles; ``w`` four values per component (state, slope, proposed state and slope) and sums."""
-    out.line(f"z = np.empty({len(_TIMES)} * L, dtype=np.float64)")
-    out.line(f"w = np.empty({4 * dim + len(_SUMS)} * L, dtype=F)")
+    out.line(f"z = empty_rows({len(_TIMES)} * L, np.float64)")
+    out.line(f"w = empty_rows({4 * dim + len(_SUMS)} * L, F)")
 
 
 def lane_numbers(dim: int) -> list[str]:

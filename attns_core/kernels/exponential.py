@@ -25,7 +25,7 @@ class ExponentialLines(StagedLines):
 
     def prologue(self, out: Source, form: Form) -> None:
         super().prologue(out, form)
-        out.line(f"shift = np.empty({self.dim} * L, dtype=F)")
+        out.line(f"shift = empty_rows({self.dim} * L, F)")
 
     def step(self, out: Source) -> None:
         dim = self.dim

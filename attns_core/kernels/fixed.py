@@ -35,7 +35,7 @@ def fused(step: Step, form: Form) -> Generated:
     with entry(out, form, f"initial, out, t_save, counts, {form.steps}, c, first, last"):
         out.line("n = initial.shape[1]")
         if form.lanes > 1:
-            out.line(f"w = np.empty({dim} * L, dtype=F)")
+            out.line(f"w = empty_rows({dim} * L, F)")
         with written(out):
             step.emitter.constants.write(out)
             if not form.varying:
@@ -101,9 +101,9 @@ class StagedLines:
         if not form.varying:
             out.lines(self.scaled)
         out.line("stages = times.size")
-        out.line(f"w = np.empty({self.dim} * L, dtype=F)")
-        out.line(f"y = np.empty({2 * self.dim} * L, dtype=F)")
-        out.line(f"k = np.empty((stages + 1) * {self.dim} * L, dtype=F)")
+        out.line(f"w = empty_rows({self.dim} * L, F)")
+        out.line(f"y = empty_rows({2 * self.dim} * L, F)")
+        out.line(f"k = empty_rows((stages + 1) * {self.dim} * L, F)")
         with out.block("for x in range(k.size)"):
             out.line("k[x] = F(0)")
 

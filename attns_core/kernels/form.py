@@ -98,7 +98,7 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
             "from numba import njit",
             "",
             f"from attns_core.kernels.elementary import {', '.join(names)}",
-            f"from attns_core.kernels.vectors import align_stack{', prefer_vector_bits' if form.vector_bits else ''}",
+            "from attns_core.kernels.vectors import align_stack, empty_rows, prefer_vector_bits",
             "from attns_core.kernels.statements import statements",
             "",
             f"F = np.{form.dtype}",
@@ -123,4 +123,4 @@ def entry(out: Source, form: Form, arguments: str) -> Iterator[None]:
         top = out.mark()
         yield
         if out.held:
-            out.insert(top, f"held = np.empty({out.held} * L, dtype=F)")
+            out.insert(top, f"held = empty_rows({out.held} * L, F)")

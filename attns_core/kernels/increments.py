@@ -22,8 +22,8 @@ def increments(graph: Graph, form: Form) -> Generated:
     with entry(out, form, arguments):
         out.line("n = initial.shape[1]")
         stages.prologue(out, form)
-        out.line(f"state = np.empty({dim} * L, dtype=F)")
-        out.line(f"change = np.empty({dim} * L, dtype=F)")
+        out.line(f"state = empty_rows({dim} * L, F)")
+        out.line(f"change = empty_rows({dim} * L, F)")
         with written(out):
             stages.emitter.constants.write(out)
             _blocks(out, stages)

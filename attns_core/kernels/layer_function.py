@@ -68,7 +68,9 @@ class Given:
     shapes: list[Any]
 
 
-def layer_function(dtype: str, width: int, activation: str, write: Callable[[Vectors, Any, Given], None]) -> Any:
+def layer_function(
+    dtype: str, width: int, activation: str, write: Callable[[Vectors, Any, Given], None], *, fastmath: bool = False
+) -> Any:
     """The function ``layer(w, linear_rows, sums, x, rows, constant, linear, weights, heads, shape)``.
 
     It leaves ``constant + linear.T @ inputs + heads.T @ activation(weights @ (x, 1))`` in the rows of
@@ -88,7 +90,7 @@ def layer_function(dtype: str, width: int, activation: str, write: Callable[[Vec
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             own = Arguments(context, builder, signature, args)
             index = context.get_value_type(types.intp)
-            v = Vectors(builder, dtype, width)
+            v = Vectors(builder, dtype, width, fastmath=fastmath)
             given = Given(
                 *(own.pointer(i) for i in (0, 3, 5, 6, 7, 8)),
                 *(own.index(i) for i in (1, 2, 4)),

@@ -1,6 +1,6 @@
 """Monomials and what they feed, on explicit vectors: accumulators stay in registers.
 
-As :mod:`attns_core.kernels.unit_layer`, for polynomial correctors: one or two vectors of lanes at a time,
+As :mod:`attns_core.kernels.tiled_layer`, for polynomial correctors: one or two vectors of lanes at a time,
 each monomial is the product of an earlier one and a variable, and is added to all sums at once.
 """
 

@@ -168,6 +168,15 @@ def test_monomials_in_blocks_of_any_size(values: tuple[dict[int, float], ...], o
     np.testing.assert_allclose(got.u, expected.u, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize(("activation", "dtype", "limit"), [("sine", "float64", 1e-11), ("rational", "float32", 2e-4)])
+def test_fast_math_is_no_other_formula(activation: str, dtype: str, limit: float) -> None:
+    term = corrector(PENDULUM, RK4, activations=(activation,), values=STAGES, size=1e-2)
+    problem = Problem.sample(PENDULUM, n=70, t_end=2.0, save_every=1.0)
+    expected = NumpyBackend().prepare(problem, RK4, FixedStep(0.1), term, "float64")()
+    got = NumbaBackend(fastmath=True).prepare(problem, RK4, FixedStep(0.1), term, dtype)()
+    np.testing.assert_allclose(got.u, expected.u, rtol=limit, atol=limit)
+
+
 def test_single_precision() -> None:
     check(PENDULUM, RK4, corrector(PENDULUM, RK4, size=1e-2), "float32")
 
