@@ -164,6 +164,31 @@ def test_a_report_has_the_map_the_table_and_a_sentence_per_regime(tmp_path: Path
     assert document(Study(study.table, "none"), RunFacts(name="run")).sections[0].name != "regimes"
 
 
+def test_labels_of_a_map_cover_neither_each_other_nor_points() -> None:
+    one = compared(rows(FAST))
+    # Two points on one spot, one a hair beside them, one at the right edge, one lost and one far away.
+    places = [(2.0, 30.0), (2.0, 30.0), (2.02, 28.0), (900.0, 4.0), (np.nan, np.nan), (1.0, 90.0)]
+    found = pd.concat([one] * len(places), ignore_index=True)
+    found[["evaluation_ns", "evaluations_per_step"]] = places
+    found["regime"] = [f"regime {i}" for i in range(len(places))]
+    found["verdict"] = ["win", "loss", "tie", "undetermined", "not reached", "win"]
+    figure = map_figure(found)
+    figure.canvas.draw()
+    axes, beside = figure.axes
+    labels = [text.get_window_extent() for text in axes.texts if "\u00d7" in text.get_text()]
+    assert len(labels) == 5
+    for i, label in enumerate(labels):
+        assert not any(label.overlaps(other) for other in labels[:i])
+        assert label.x1 <= axes.bbox.x1
+        for point in axes.transData.transform(found[["evaluation_ns", "evaluations_per_step"]].dropna()):
+            assert not label.contains(*point)
+    # Verdicts differ in shape, for print and for eyes that see no colours; wins stand first.
+    shapes = [len(c.get_paths()[0].vertices) for c in axes.collections]
+    assert len({c.get_paths()[0].vertices.tobytes() for c in axes.collections}) == len(shapes) == 4
+    assert axes.get_legend().get_texts()[0].get_text() == "win (2)"
+    assert "   5: @1e-06" in beside.texts[0].get_text()
+
+
 def test_a_map_without_any_placed_comparison_is_drawn() -> None:
     table = rows(FAST)
     table.loc[table["solver"] == "rk4+attns", "error_l2_scaled"] = 1.0

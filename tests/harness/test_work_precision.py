@@ -166,3 +166,29 @@ def test_figures_survive_zeros_failures_and_missing_values(kind):
     second = render(work_precision_figure(points, "kepler $x^2$", looks(points.series())), kind)
     assert first == second
     assert len(first) > 5000
+
+
+def test_a_diagram_names_what_it_shows_in_full_and_nothing_else():
+    long = "rk4+attns[activation=quintic,bandwidths=0.25,head=shared,input=uS,linear=True,margin=0.5,width={}]"
+    wide = [synthetic.SyntheticSolver(long.format(w), 4, 1 / w, 5e-6, "attns") for w in (16, 32)]
+    table = synthetic.table((synthetic.RK4, synthetic.EULER, *wide), ONE, (0.1, 0.05))
+    table.loc[table["solver"] == "euler", ["time_min_s", "time_median_s"]] = np.nan
+    points = WorkPrecisionSet.from_table(table)
+    figure = work_precision_figure(points, "henon-heiles", looks(points.series()))
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    # Euler was not timed, and the two long names differ at their ends.
+    names = [text.get_text().replace("\n", "") for text in legend.get_texts()]
+    assert names == ["rk4", *[long.format(w) for w in (16, 32)]]
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
+    assert legend.get_window_extent().y0 >= 0
+
+
+def test_a_reference_far_below_all_points_does_not_empty_the_diagram():
+    for uncertainty, band in ((1e-7, True), (1e-14, False)):
+        points = WorkPrecisionSet.from_table(synthetic.table((synthetic.RK4,), ONE, uncertainty=uncertainty))
+        axes = work_precision_figure(points, "henon-heiles", looks(points.series())).axes[0]
+        assert bool(axes.patches) == band
+        assert ("reference uncertain below" in axes.get_xlabel()) != band
+        # The smallest error is 0.025^4.
+        assert axes.get_xlim()[0] > 1e-9

@@ -10,12 +10,14 @@ import numpy as np
 from attns_harness.analysis.frames import Frame
 from attns_harness.analysis.work_precision import COSTS, ERRORS, WorkPrecisionSet
 from attns_harness.reports.legend import place_legend
-from attns_harness.reports.selection import named, short_labels
+from attns_harness.reports.selection import marked, named, short_labels
 from attns_harness.reports.style import RC, SOFT, Look, plain, tick
 from attns_harness.reports.text import visible
 
 _ZERO = 1e-17
 """Where an error of exactly zero is drawn, if no smaller one is there."""
+_FAR = 30.0
+"""A reference this much better than every point is named at the axis: its band would leave the diagram empty."""
 
 
 def work_precision_figure(
@@ -29,16 +31,19 @@ def work_precision_figure(
 ) -> Any:
     """Error against cost on one problem, both logarithmic, of ``series`` (default: the leading ones).
 
+    Series without a point or a failed attempt of known cost are left out, of the legend too.
+
     Points are geometric means over seeds with bars from the smallest to the largest. What has no
     error (diverged, failed) stands in a strip at the right edge, at its cost where it has one. The
-    grey band is the reference's uncertainty: no error inside it is believed. Errors of exactly zero
-    stand at the left edge as arrows.
+    grey band is the reference's uncertainty: no error inside it is believed; where it is far below all
+    points, the axis names it instead. Errors of exactly zero stand at the left edge as arrows.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context(RC):
         series = named(points, problem, error=error, cost=cost) if series is None else series
+        series = marked(points, problem, series, error=error, cost=cost)
         labels = short_labels(series, points.series(problem))
         figure: Any = Figure(figsize=(6.4, 3.9), layout="constrained")
         # What a reader sees when pointing at a marker: group -> text per marker, in the order drawn.
@@ -56,10 +61,14 @@ def work_precision_figure(
         for name in series:
             _draw_failures(axes, curves[name].failures, COSTS[cost][0], looks[name], name)
         uncertainty = points.table.loc[points.table["problem"] == problem, "reference_uncertainty"].max()
+        label = ERRORS.get(error, error)
         if error != "invariant_drift" and np.isfinite(uncertainty) and uncertainty > 0:
-            _draw_uncertainty(axes, float(uncertainty), left, bool(positive.size))
+            if positive.size and uncertainty < left / _FAR:
+                label += f" (reference uncertain below {tick(float(uncertainty))})"
+            else:
+                _draw_uncertainty(axes, float(uncertainty), left, bool(positive.size))
         _label_short_axes(axes, "x", "y")
-        axes.set_xlabel(ERRORS.get(error, error))
+        axes.set_xlabel(label)
         axes.set_ylabel(COSTS[cost][1])
         axes.set_title(plain(problem), loc="left", fontweight="bold")
         place_legend(figure, 3.9)

@@ -13,6 +13,8 @@ from attns_harness.reports.text import visible
 LABELS = {"rollout_mse": "rollout MSE", "exploded": "exploded share"}
 _BEYOND = 1e3
 """Intervals of few seeds span many decades; the axis ends this factor beyond the means."""
+FEW_SIZES, _SPREAD = 2, 0.12
+"""With at most so many sizes, points of one size are spread over this share of the axis."""
 
 
 def learning_figure(curves: Frame, problem: str, what: Literal["rollout_mse", "exploded"] = "rollout_mse") -> Any:
@@ -52,11 +54,14 @@ def learning_figure(curves: Frame, problem: str, what: Literal["rollout_mse", "e
 def _panel(axes: Any, rows: Frame, method: str, what: str, drawn: dict[str, Any]) -> None:
     mine = rows[rows["method"] == method]
     low, high = ("low", "high") if what == "rollout_mse" else (f"{what}_low", f"{what}_high")
+    names = sorted(mine.loc[mine["corrector"] != "none", "corrector"].unique())
+    aside = _aside(rows["train_trajectories"].dropna().unique(), names)
     for name, curve in mine[mine["corrector"] != "none"].groupby("corrector"):
         look, curve = drawn[str(name)], curve.sort_values("train_trajectories")
         bars = [(curve[what] - curve[low]).clip(lower=0), (curve[high] - curve[what]).clip(lower=0)]
         axes.errorbar(
-            curve["train_trajectories"], curve[what], yerr=[b.fillna(0) for b in bars], color=look.colour,
+            curve["train_trajectories"] * aside[str(name)], curve[what], yerr=[b.fillna(0) for b in bars],
+            color=look.colour,
             marker=look.marker, markersize=5, markerfacecolor="none", elinewidth=0.6, capsize=1.5, label=plain(name),
             gid=f"curve:{visible(name)}",
         )  # fmt: skip
@@ -77,12 +82,24 @@ def _panel(axes: Any, rows: Frame, method: str, what: str, drawn: dict[str, Any]
     axes.set_title(plain(method), loc="left", fontsize="medium")
 
 
+def _aside(sizes: Any, names: list[str]) -> dict[str, float]:
+    """Factors that set correctors beside each other: at few sizes their points would cover each other."""
+    if len(sizes) > FEW_SIZES:
+        return dict.fromkeys(names, 1.0)
+    span = float(np.log(max(sizes) / min(sizes))) or 2 * np.log(2.0)
+    places = np.linspace(-0.5, 0.5, len(names)) if len(names) > 1 else np.zeros(1)
+    return dict(zip(names, np.exp(_SPREAD * span * places), strict=True))
+
+
 def _scale(axes: Any, rows: Frame, what: str) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
     axes.set_xscale("log")
     sizes = sorted(rows["train_trajectories"].dropna().unique())
     axes.set_xticks(sizes, [f"{s:g}" for s in sizes])
+    if len(sizes) <= FEW_SIZES:
+        room = (max(sizes) / min(sizes)) ** (2 * _SPREAD) if len(sizes) > 1 else 2.0
+        axes.set_xlim(min(sizes) / room, max(sizes) * room)
     axes.xaxis.set_minor_locator(NullLocator())
     if what != "rollout_mse":
         axes.set_ylim(-0.03, 1.03)

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from attns_harness.reports.text import wrapped
+
 _WIDTH_PT = 6.4 * 72
 _CHARACTER_PT = 4.2
 """Mean width of a character of the legend's font."""
 _MARGIN_PT = 38.0
 """Marker, line and distance of an entry."""
 _LINE_IN = 0.17
-_LONGEST = 80
+_LONGEST = 90
+"""Characters of a line; longer names continue on the next."""
 
 
 def place_legend(figure: Any, height: float) -> None:
@@ -22,10 +25,13 @@ def place_legend(figure: Any, height: float) -> None:
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…", handle)
+            entries.setdefault(wrapped(label, _LONGEST), handle)
     if not entries:
         return
-    widest = max(map(len, entries))
+    widest = max(len(line) for label in entries for line in label.splitlines())
     columns = max(1, min(4, len(entries), int(_WIDTH_PT / (widest * _CHARACTER_PT + _MARGIN_PT))))
-    figure.set_figheight(height + _LINE_IN * -(-len(entries) // columns))
+    per_column = -(-len(entries) // columns)
+    tall = [1 + label.count("\n") for label in entries]
+    lines = max(sum(tall[i : i + per_column]) for i in range(0, len(tall), per_column))
+    figure.set_figheight(height + _LINE_IN * lines)
     figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns, fontsize="small")

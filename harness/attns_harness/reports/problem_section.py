@@ -9,12 +9,12 @@ from attns_harness.analysis.work_precision import COSTS, ERRORS
 from attns_harness.reports.document import Figure, Section, Table
 from attns_harness.reports.facts import RunFacts, Training
 from attns_harness.reports.figures import explosion_figure, training_figure, work_precision_figure
-from attns_harness.reports.learning_figure import learning_figure
-from attns_harness.reports.selection import MOST_SERIES, leaders, others
+from attns_harness.reports.learning_figure import FEW_SIZES, learning_figure
+from attns_harness.reports.selection import MOST_SERIES, leaders, marked, others
 from attns_harness.reports.style import Look, looks
 from attns_harness.reports.summary import summary
 from attns_harness.reports.text import file_name
-from attns_harness.reports.trajectory_figure import described, roles_of, trajectory_figure
+from attns_harness.reports.trajectory_figure import STEPS, described, roles_of, trajectory_figure
 from attns_harness.reports.verdicts import findings
 
 FEW_PROBLEMS = 10
@@ -75,10 +75,11 @@ def _figures(
     wanted += [(study.error, "nfe")] if several and study.cost != "nfe" and rows["nfe"].notna().any() else []
     if several and study.cost == "time" and rows["invariant_drift"].notna().any():
         wanted.append(("invariant_drift", "time"))
-    more = others(len(series), rows["series"].nunique())
     leader = best["solver"].iloc[0] if len(best) and pd.notna(best["best error"].iloc[0]) else "none"
     figures = []
     for error, cost in wanted:
+        shown = len(marked(study.points, problem, series, error=error, cost=cost))
+        more = others(shown, rows["series"].nunique())
         what = f"{ERRORS.get(error, error)} against {COSTS[cost][1]}"
         name = f"work-precision-{stem}" + ("" if (error, cost) == wanted[0] else f"-{file_name(error)}-{cost}")
         figures.append(
@@ -86,7 +87,7 @@ def _figures(
                 name=name,
                 short=(error, cost) == wanted[0],
                 caption=f"Work-precision: {what}.{more}",
-                alt=f"Work-precision diagram of {problem}: {what} for {len(series)} solvers on "
+                alt=f"Work-precision diagram of {problem}: {what} for {shown} solvers on "
                 f"logarithmic axes; the smallest error is reached by {leader}. The tables below have the "
                 f"numbers.{more}",
                 draw=partial(
@@ -121,15 +122,18 @@ def _trajectories(study: Study, problem: str, drawn: dict[str, Look], facts: Run
     kept = kept[(kept["problem"] == problem) & kept["cell_id"].isin(set(study.table["cell_id"]))]
     if kept.empty:
         return []
+    kept = kept.merge(study.table[["cell_id", *STEPS]], on="cell_id", how="left")
     everything = study.points.series(problem)
-    shown = [described(kept, role, everything) for role in roles_of(kept)]
+    shown = [", ".join(described(kept, role, everything)) for role in roles_of(kept)]
     whose = "learned " if study.learned & set(everything) else ""
     return [
         Figure(
             name=f"trajectories-{file_name(problem)}",
             short=True,
             caption=f"Trajectories and phase portraits of the best, the median and a diverged {whose}run (coloured) "
-            "beside the reference (dashed): the trajectory of median error, or the first that is lost.",
+            "beside the reference (dashed): the trajectory of median error, or the first that is lost. Where few "
+            "states are saved they are marked (circles: the run, crosses: the reference); the thin lines between them "
+            "guide the eye. Times that grow by powers of ten have a logarithmic axis.",
             alt=f"Trajectories of {problem} over time and in phase space beside the reference. {'; '.join(shown)}.",
             draw=partial(trajectory_figure, kept, problem, drawn, everything),
         )
@@ -173,13 +177,15 @@ def _learning(study: Study, problem: str) -> tuple[list[Table], list[Figure]]:
     counts = f"{trained['corrector'].nunique()} correctors on {trained['method'].nunique()} methods"
     where = f"{problem} at dt={rows['dt'].iloc[0]:g}"
     stem = file_name(problem)
+    few = trained["train_trajectories"].nunique() <= FEW_SIZES
+    beside = " Correctors trained on as many trajectories stand side by side." if few else ""
     figures = [
         Figure(
             name=f"learning-{stem}",
             short=True,
             caption=f"Learning curves at dt={rows['dt'].iloc[0]:g}: rollout MSE over training trajectories, geometric "
             "mean over seeds with 95 % intervals, every corrector with its own input, data without noise. Lines: the "
-            "bare method, DOP853 at the same step.",
+            f"bare method, DOP853 at the same step.{beside}",
             alt=f"Learning curves of {counts}, {where}; the smallest error, {best['rollout_mse']:.2g}, is reached "
             f"by {best['method']}+{best['corrector']} with {best['train_trajectories']:g} trajectories.",
             draw=partial(learning_figure, study.learning, problem),

@@ -10,8 +10,11 @@ from attns_harness.analysis.frames import Frame
 from attns_harness.reports.style import RC, plain
 
 FORMAT = 1
-WIN, TIE, LOSS = "#0072B2", "#999999", "#D55E00"
+WIN, TIE, LOSS = "#0072B2", "#6e6e6e", "#D55E00"
 _COLOURS = {"win": WIN, "tie": TIE, "loss": LOSS}
+_SHAPES = {"win": "o", "tie": "D", "loss": "s"}
+_OPEN = "^"
+"""A verdict that is none."""
 
 
 def map_figure(found: Frame) -> Any:
@@ -33,9 +36,11 @@ def map_figure(found: Frame) -> Any:
         axes.set_xscale("log")
         axes.set_yscale("log")
         names = {name: i + 1 for i, name in enumerate(dict.fromkeys(rows["regime"]))}
-        for verdict, group in placed.groupby("verdict"):
-            colour = _COLOURS.get(str(verdict), TIE)
-            axes.scatter(group["evaluation_ns"], group["evaluations_per_step"], s=26, color=colour, zorder=3,
+        verdicts = sorted(placed["verdict"].unique(), key=[*_COLOURS, *placed["verdict"]].index)
+        for verdict in verdicts:
+            group = placed[placed["verdict"] == verdict]
+            axes.scatter(group["evaluation_ns"], group["evaluations_per_step"], s=26, zorder=3,
+                         color=_COLOURS.get(verdict, TIE), marker=_SHAPES.get(verdict, _OPEN),
                          label=f"{verdict} ({len(group)})")  # fmt: skip
         _lines(axes, placed)
         _labels(axes, placed, names)
@@ -48,33 +53,49 @@ def map_figure(found: Frame) -> Any:
         text = [f"{i} {plain(name)}" for name, i in names.items()]
         if len(lost):
             text += ["", "not reached by any learned step:"]
-            text += [f"   {names[n]}: @" + ", ".join(f"{e:.0e}" for e in g["error"]) for n, g in lost.groupby("regime")]
+            text += [
+                f"   {i}: @" + ", ".join(f"{e:.0e}" for e in lost.loc[lost["regime"] == name, "error"])
+                for name, i in names.items()
+                if (lost["regime"] == name).any()
+            ]
         beside.text(0.0, 1.0, "\n".join(text), va="top", ha="left", fontsize="small", transform=beside.transAxes)
         return figure
 
 
-LABEL_WIDTH, LABEL_HEIGHT = 80.0, 8.5
-"""Room of a label, points."""
+_HEIGHT_PT, _CHARACTER_PT, _MARKER_PT = 8.5, 4.1, 4.0
+"""Room of a label: its height and the width of a character; half the width of a marker."""
 
 
 def _labels(axes: Any, placed: Frame, names: dict[str, int]) -> None:
-    """Regime, ratio and error beside every point; from the top down, each below those that it would cover."""
+    """Regime, ratio and error beside every point, from the top down, where they cover nothing."""
+    # Positions are final once the layout is.
+    axes.figure.draw_without_rendering()
+    edge = axes.bbox.x1 * 72 / axes.figure.dpi
     points = axes.transData.transform(placed[["evaluation_ns", "evaluations_per_step"]].to_numpy(dtype=float))
     points *= 72 / axes.figure.dpi
-    taken: list[tuple[float, float]] = []
+    taken = [(x - _MARKER_PT, y - _MARKER_PT, x + _MARKER_PT, y + _MARKER_PT) for x, y in points]
     for i in np.argsort(-points[:, 1], kind="stable"):
         row = placed.iloc[i]
-        x, y = points[i] + (4.0, 3.0)
-        for left, bottom in sorted(taken, key=lambda at: -at[1]):
-            if abs(left - x) < LABEL_WIDTH and bottom - LABEL_HEIGHT < y < bottom + LABEL_HEIGHT:
-                y = bottom - LABEL_HEIGHT
-        taken.append((x, y))
         ratio = min(row["ratio"], row["ratio_p99"]) if np.isfinite(row["ratio_p99"]) else row["ratio"]
         times = f"{ratio:.2g}" if ratio < 100 else f"{ratio:.0f}"
-        axes.annotate(f"{names[row['regime']]}: {times}\u00d7 @{row['error']:.0e}",
-                      (row["evaluation_ns"], row["evaluations_per_step"]), xytext=(4.0, y - points[i][1]),
+        text = f"{names[row['regime']]}: {times}\u00d7 @{row['error']:.0e}"
+        x, y = points[i]
+        width = _CHARACTER_PT * len(text)
+        right, left = 6.0, -6.0 - width
+        # At its right, a little up or down, then at its left, then ever further away.
+        steps = sorted((abs(n) + 1.5 * (dx < 0), -n, dx) for dx in (right, left) for n in range(-4, 5))
+        offsets = [(dx, -5.0 * n - 3.0) for _, n, dx in steps]
+        boxes = [(x + dx, y + dy, x + dx + width, y + dy + _HEIGHT_PT) for dx, dy in offsets]
+        free = [k for k, b in enumerate(boxes) if b[2] < edge and not any(_overlap(b, other) for other in taken)]
+        chosen = free[0] if free else 0
+        taken.append(boxes[chosen])
+        axes.annotate(text, (row["evaluation_ns"], row["evaluations_per_step"]), xytext=offsets[chosen],
                       textcoords="offset points", fontsize="x-small",
                       color=_COLOURS.get(row["verdict"], TIE))  # fmt: skip
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _lines(axes: Any, placed: Frame) -> None:
@@ -88,7 +109,7 @@ def _lines(axes: Any, placed: Frame) -> None:
     for nanoseconds in (10, 100, 1000):
         axes.plot(x, nanoseconds / x, color="#bbbbbb", linewidth=0.8, linestyle=":", zorder=1)
         at = np.clip(nanoseconds / bottom, low, high)
-        axes.text(at, max(nanoseconds / at, bottom), f"{nanoseconds} ns", fontsize="x-small", color="#888888",
+        axes.text(at, max(nanoseconds / at, bottom), f"{nanoseconds} ns", fontsize="x-small", color=TIE,
                   ha="right", va="bottom")  # fmt: skip
     axes.set_xlim(low, high)
     axes.set_ylim(bottom, top)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from attns_harness.analysis.frames import Frame
-from attns_harness.analysis.work_precision import WorkPrecisionSet
+from attns_harness.analysis.work_precision import COSTS, WorkPrecisionSet
 
 MOST_SERIES = 16
 """More series than this cannot be told apart in one diagram."""
@@ -17,9 +17,11 @@ def leaders(points: WorkPrecisionSet, problem: str, *, error: str, cost: str) ->
 
     Classical solvers that are cheapest somewhere, then the best series of every corrector, then the best
     of every family of classical methods, of every method with a corrector, and the rest; within each
-    group by smallest error (geometric mean over seeds).
+    group by smallest error (geometric mean over seeds). What has no mark in a diagram (:func:`marked`)
+    comes last.
     """
-    curves = {name: points.curve(problem, name, error=error, cost=cost).means() for name in points.series(problem)}
+    names = points.series(problem)
+    curves = {name: points.curve(problem, name, error=error, cost=cost).means() for name in names}
     ranked = sorted(curves, key=lambda name: (curves[name].empty, curves[name]["error"].min(), name))
     facts = points.table[points.table["problem"] == problem].drop_duplicates("series").set_index("series")
     method, corrector, solver = (facts[c].to_dict() for c in ("method", "corrector", "solver"))
@@ -38,7 +40,18 @@ def leaders(points: WorkPrecisionSet, problem: str, *, error: str, cost: str) ->
         *classical,
         *learned,
     ]
-    return list(dict.fromkeys(order))
+    visible = set(marked(points, problem, names, error=error, cost=cost))
+    return sorted(dict.fromkeys(order), key=lambda name: name not in visible)
+
+
+def marked(points: WorkPrecisionSet, problem: str, names: Iterable[str], *, error: str, cost: str) -> list[str]:
+    """Those of ``names`` with a point, or an attempt of known cost that failed."""
+    found = []
+    for name in names:
+        curve = points.curve(problem, name, error=error, cost=cost)
+        if curve.error.size or (curve.failures[COSTS[cost][0]] > 0).any():
+            found.append(name)
+    return found
 
 
 def named(points: WorkPrecisionSet, problem: str, *, error: str, cost: str, most: int = MOST_SERIES) -> list[str]:

@@ -52,6 +52,23 @@ def tick(value: float) -> str:
     return power if mantissa == "1" else f"{mantissa}·{power}"
 
 
+def plain_ticks(axis: Any) -> None:
+    """Labels of a linear axis without a power of ten of their own at its end, where titles are."""
+    from matplotlib.ticker import FuncFormatter
+
+    def label(value: float, _: object) -> str:
+        low, high = axis.get_view_interval()
+        if abs(value) < 1e-6 * abs(high - low):
+            return "0"
+        mantissa, _, exponent = f"{value:.6g}".replace("-", "\u2212", int(value < 0)).partition("e")
+        if not exponent:
+            return mantissa
+        power = f"10{str(int(exponent)).translate(_RAISED)}"
+        return {"1": power, "\u22121": f"\u2212{power}"}.get(mantissa, f"{mantissa}\u00b7{power}")
+
+    axis.set_major_formatter(FuncFormatter(label))
+
+
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 

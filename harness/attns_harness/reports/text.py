@@ -38,3 +38,15 @@ def file_name(text: str) -> str:
 def visible(text: object) -> str:
     """Text without control characters, which XML forbids and which could reorder what people read."""
     return "".join(" " if unicodedata.category(c)[0] == "C" else c for c in str(text))
+
+
+def wrapped(text: str, width: int) -> str:
+    """A label on as many lines of at most ``width`` characters as it needs, broken after spaces and commas."""
+    lines = [""]
+    for piece in re.findall(r"[^\s,]*[\s,]*", text):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > width:
+            lines.append("")
+        lines[-1] += piece
+        while len(lines[-1]) > width:
+            lines[-1:] = [lines[-1][:width], lines[-1][width:]]
+    return "\n".join(line.rstrip() for line in lines if line.strip())
