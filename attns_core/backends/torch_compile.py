@@ -47,15 +47,6 @@ CPU_OPTIONS: dict[str, Any] = {
 }
 """Settings of inductor on a CPU."""
 
-UNIT_LOOP_OPTIONS: dict[str, Any] = CPU_OPTIONS | {
-    # What is stacked is kept, what is not stacked is never kept: hidden units stay in registers.
-    "max_pointwise_cat_inputs": 0,
-    "realize_reads_threshold": 10_000,
-    "realize_acc_reads_threshold": 10_000,
-    "realize_opcount_threshold": 10_000,
-}
-"""Settings for a step that sums over hidden units as it makes them."""
-
 
 def work(method: AbstractMethod, n_steps: int, dim: int, n: int, corrector: CorrectorModule | None) -> float:
     """Component-stages of a solve: steps x trajectories x (components x stages + hidden units)."""
@@ -70,7 +61,7 @@ def compile_pays(amount: float, device: torch.device) -> bool:
 
 
 def compile_step(
-    make: Callable[[Form], Step], t: Tensor, u: Tensor, *, dt: float, most: int = 1, unit_loop: bool = False
+    make: Callable[[Form], Step], t: Tensor, u: Tensor, *, dt: float, most: int = 1, parallel: bool = True
 ) -> tuple[Step, int]:
     """Compile ``make(form)`` for the shape, dtype and device of ``u``.
 
@@ -84,8 +75,8 @@ def compile_step(
         The step, for the clock of later steps in the graph.
     most : int
         The number of steps in the graph divides this.
-    unit_loop : bool
-        Whether the step sums over hidden units as it makes them.
+    parallel : bool
+        Whether a call shares its work between torch's threads (on a CPU).
 
     Returns
     -------
@@ -114,7 +105,7 @@ def compile_step(
                 steps = largest_divisor(most, min(MAX_STEPS, max(1, UNROLLED_NODES // size)))
                 if steps > 1:
                     graph = _traced(make_fx, _repeated(make("components"), steps, dt), t, u)
-            options = {} if u.device.type != "cpu" else UNIT_LOOP_OPTIONS if unit_loop else CPU_OPTIONS
+            options = CPU_OPTIONS | ({} if parallel else {"cpp.threads": 1}) if u.device.type == "cpu" else {}
             compiled: Any = inductor(graph, [t, u], options=options)
     except AttnsError:
         raise

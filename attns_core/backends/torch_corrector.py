@@ -4,7 +4,8 @@ One module serves evaluation in the torch backend, gradients in rollouts and tra
 optimisers; it converts from and to :class:`TrainedCorrector` without loss.
 """
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -13,16 +14,8 @@ from torch import Tensor, nn
 from attns_core.backends.torch_monomials import Monomials
 from attns_core.corrector import Activation, Layer, TrainedCorrector
 
-UNIT_LOOP_UP_TO = 32
-"""Inputs and outputs, together, of a hidden layer up to which its units need no matrix products.
-
-Measured on one AVX-512 core (RK4 on spring chains, 1024 rational units, float32), nanoseconds a step without
-and with the loop: 12 of them 436 and 260, 16 516 and 325, 24 626 and 473, 32 841 and 693, 40 954 and 1261.
-"""
-
-
-UNIT_LOOP_ACTIVATIONS = ("identity", "sine", "quintic", "relu", "rational")
-"""Others end in an exponential, which inductor stores wherever it is read more than once."""
+Sums: TypeAlias = Callable[[Tensor], Tensor]
+"""``sums(x)``: features of inputs ``(n_in, n)`` times the weights of offset and values, shape ``(n_out, n)``."""
 
 
 class CorrectorModule(nn.Module):
@@ -103,22 +96,15 @@ class CorrectorModule(nn.Module):
         """Whether the term depends on the method's stages."""
         return self.input in ("f", "K", "uK") or self.values is not None
 
-    @property
-    def loops_over_units(self) -> bool:
-        """Whether :meth:`forward` can sum over the units of its only hidden layer without storing them."""
-        if len(self.layers) != 1 or self.layers[0].activation not in UNIT_LOOP_ACTIVATIONS:
-            return False
-        n_out = sum(part.shape[1:].numel() for part in (self.offset, self.weights) if part is not None)
-        return self.mean.numel() + n_out <= UNIT_LOOP_UP_TO
-
-    def _standardised(self, x: Tensor) -> Tensor:
-        if self.lower is not None and self.upper is not None:
-            x = torch.clamp(x, self.lower[:, None], self.upper[:, None])
-        return (x - self.mean[:, None]) / self.scale[:, None]
+    def within_limits(self, x: Tensor) -> Tensor:
+        """Inputs ``(n_in, n)``, where they are limited cut to their limits."""
+        if self.lower is None or self.upper is None:
+            return x
+        return torch.clamp(x, self.lower[:, None], self.upper[:, None])
 
     def feature_blocks(self, x: Tensor) -> list[Tensor]:
         """Features of inputs ``(n_in, n)`` but for the constant 1, in blocks of shape ``(.., n)``."""
-        z = self._standardised(x)
+        z = (self.within_limits(x) - self.mean[:, None]) / self.scale[:, None]
         blocks = [z] if self.linear else []
         if len(self.layers) > 0:
             hidden = z
@@ -133,7 +119,7 @@ class CorrectorModule(nn.Module):
         """Feature vector of inputs ``(n_in, n)``: shape ``(n_features, n)``."""
         return torch.cat([torch.ones_like(x[:1]), *self.feature_blocks(x)])
 
-    def forward(self, u: Tensor, S: Tensor, k: Tensor | None, dt: float, *, unit_loop: bool = False) -> Tensor:
+    def forward(self, u: Tensor, S: Tensor, k: Tensor | None, dt: float, *, sums: Sums | None = None) -> Tensor:
         """The term ``C``, shape ``(dim, n)``.
 
         Parameters
@@ -141,17 +127,12 @@ class CorrectorModule(nn.Module):
         u, S : Tensor, shape (dim, n)
         k : Tensor, shape (stages, dim, n), optional
             Needed where :attr:`needs_stages` says so.
-        unit_loop : bool
-            Write the hidden layer as sums over units instead of matrix products, which a compiler
-            turns into one loop that keeps nothing; for modules that :attr:`loops_over_units`.
+        sums : callable, optional
+            Another way to compute what :meth:`sums` does.
         """
         dim, n = u.shape
-        parts: list[Tensor] = [] if self.offset is None else [self.offset]
-        if self.weights is not None:
-            parts.append(self.weights.flatten(1))
-        readout = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         x = self._gather(u, S, k)
-        terms = self._unit_loop(x, readout) if unit_loop else self._products(x, readout)
+        terms = self.sums(x) if sums is None else sums(x)
 
         term = terms[:dim] if self.offset is not None else torch.zeros_like(u)
         if self.weights is not None and self.values is not None:
@@ -165,8 +146,12 @@ class CorrectorModule(nn.Module):
             term = torch.clamp(term, -self.clip[:, None], self.clip[:, None])
         return term
 
-    def _products(self, x: Tensor, readout: Tensor) -> Tensor:
-        """Features times ``readout``, shape ``(n_out, n)``."""
+    def sums(self, x: Tensor) -> Tensor:
+        """Features of inputs ``(n_in, n)`` times the weights of offset and values, shape ``(n_out, n)``."""
+        parts: list[Tensor] = [] if self.offset is None else [self.offset]
+        if self.weights is not None:
+            parts.append(self.weights.flatten(1))
+        readout = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
         blocks = self.feature_blocks(x)
         rows = readout[1:].split([b.shape[0] for b in blocks])
         terms: Tensor | None = None
@@ -175,24 +160,6 @@ class CorrectorModule(nn.Module):
         if terms is None:
             return readout[0][:, None].expand(-1, x.shape[1])
         return torch.sub(terms, -readout[0][:, None])  # see _LayerModule.forward
-
-    def _unit_loop(self, x: Tensor, readout: Tensor) -> Tensor:
-        """The same for one hidden layer on few inputs: elementwise, then one sum over units per output."""
-        # Stacked row by row, for a compiler to keep the inputs rather than to repeat them for every unit.
-        z = torch.stack(self._standardised(x).unbind(0)).unbind(0)
-        layer = cast("_LayerModule", self.layers[0])
-        inner = layer.bias[:, None]
-        for j, z_j in enumerate(z):
-            inner = inner + layer.weight[:, j : j + 1] * z_j
-        hidden = layer.activate(inner)
-        first = 1 + (len(z) if self.linear else 0)
-        terms = []
-        for i in range(readout.shape[1]):
-            term = (readout[first:, i : i + 1] * hidden).sum(dim=0) + readout[0, i]
-            for j in range(1, first):
-                term = term + readout[j, i] * z[j - 1]
-            terms.append(term)
-        return torch.stack(terms)
 
     def _gather(self, u: Tensor, S: Tensor, k: Tensor | None) -> Tensor:
         match self.input:

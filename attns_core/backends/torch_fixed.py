@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from attns_core.backends.numba_threads import share
 from attns_core.backends.torch_compile import compile_pays, compile_step, largest_divisor, work
-from attns_core.backends.torch_corrector import CorrectorModule
-from attns_core.backends.torch_step import Form, Step, is_autonomous, make_step, stores_no_units
+from attns_core.backends.torch_corrector import CorrectorModule, Sums
+from attns_core.backends.torch_step import Form, Step, is_autonomous, make_step
 from attns_core.method import AbstractMethod
 from attns_core.problem import Problem
 from attns_core.types import Array
@@ -63,16 +64,23 @@ def prepare_rollout(
     u0 = torch.tensor(problem.u0, dtype=dtype, device=device)
     clock = _Clock(problem, dt, counts, device)
 
-    def make(form: Form) -> Step:
-        return make_step(equation, method, dt, corrector=corrector, form=form)
+    sums: Sums | None = None
+    if compiled and corrector is not None:
+        from attns_core.backends.torch_layer import operator_sums
 
-    unit_loop = compiled and corrector is not None and stores_no_units(corrector, device)
-    block = _block_size(problem, method, corrector, dtype, device, stored=not unit_loop)
+        sums = operator_sums(corrector, equation.dim, method)
+    # The operator runs on one thread: then threads share the blocks rather than the work of each call.
+    threads = 1 if sums is None else torch.get_num_threads()
+
+    def make(form: Form) -> Step:
+        return make_step(equation, method, dt, corrector=corrector, form=form, sums=sums)
+
+    block = _block_size(problem, method, corrector, dtype, device, stored=sums is None, threads=threads)
     like = u0[:, :1].expand(-1, block).contiguous()
     every = math.gcd(*clock.counts)
     step, stride = make("array"), 1
     if compiled:
-        step, stride = compile_step(make, clock.zero, like, dt=dt, most=every, unit_loop=unit_loop)
+        step, stride = compile_step(make, clock.zero, like, dt=dt, most=every, parallel=sums is None)
     extra: dict[str, Any] = {"compiled": bool(compiled), "block": block}
     if compiled:
         extra["compiled_steps"] = stride
@@ -80,7 +88,7 @@ def prepare_rollout(
         with torch.cuda.device(device):
             captured = _Captured(step, stride, like, clock)
         extra["graph_steps"] = captured.steps
-        return lambda: _blocks(u0, block, problem.t_save.size, True, captured.roll, clock), extra
+        return lambda: _blocks(u0, block, problem.t_save.size, captured.roll, clock, padded=True), extra
     step(clock.zero, like)  # constants and buffers of the first call
 
     def roll(u: Tensor, clock: _Clock) -> Iterator[Tensor]:
@@ -89,7 +97,7 @@ def prepare_rollout(
                 u = step(t, u)
             yield u
 
-    return lambda: _blocks(u0, block, problem.t_save.size, bool(compiled), roll, clock), extra
+    return lambda: _blocks(u0, block, problem.t_save.size, roll, clock, padded=compiled, threads=threads), extra
 
 
 class _Clock:
@@ -155,20 +163,40 @@ class _Captured:
 
 
 def _blocks(
-    u0: Tensor, block: int, n_save: int, padded: bool, roll: Callable[[Tensor, _Clock], Iterator[Tensor]], clock: _Clock
+    u0: Tensor,
+    block: int,
+    n_save: int,
+    roll: Callable[[Tensor, _Clock], Iterator[Tensor]],
+    clock: _Clock,
+    *,
+    padded: bool,
+    threads: int = 1,
 ) -> Tensor:
-    """Roll out block after block of trajectories into one array of saved states."""
+    """Roll out block after block of trajectories into one array of saved states, on ``threads`` threads."""
     dim, n = u0.shape
     saved = torch.empty((n_save, dim, n), dtype=u0.dtype, device=_home(u0, n_save))
     saved[0] = u0
-    for first in range(0, n, block):
-        last = min(first + block, n)
-        u = u0[:, first:last]
-        if padded and last - first < block:
-            # A compiled step has one shape: the last block is filled up with its last trajectory.
-            u = torch.cat([u, u[:, -1:].expand(-1, block - (last - first))], dim=1)
-        for i, state in enumerate(roll(u.contiguous(), clock), start=1):
-            saved[i, :, first:last] = state[:, : last - first]
+    starts = range(0, n, block)
+
+    def work(a: int, b: int) -> None:
+        for first in starts[a:b]:
+            last = min(first + block, n)
+            u = u0[:, first:last]
+            if padded and last - first < block:
+                # A compiled step has one shape: the last block is filled up with its last trajectory.
+                u = torch.cat([u, u[:, -1:].expand(-1, block - (last - first))], dim=1)
+            for i, state in enumerate(roll(u.contiguous(), clock), start=1):
+                saved[i, :, first:last] = state[:, : last - first]
+
+    if threads == 1:
+        work(0, len(starts))
+        return saved
+    # Each of ours has torch to itself: no team of further threads.
+    torch.set_num_threads(1)
+    try:
+        share(torch.inference_mode()(work), len(starts), threads)
+    finally:
+        torch.set_num_threads(threads)
     return saved
 
 
@@ -188,8 +216,12 @@ def _block_size(
     device: torch.device,
     *,
     stored: bool,
+    threads: int,
 ) -> int:
-    """Trajectories per block: as many as keep stages and, where ``stored``, hidden units in cache, in equal blocks."""
+    """Trajectories per block: as many as keep stages and, where ``stored``, hidden units in cache, in equal blocks.
+
+    ``threads`` share the blocks; with one, all of torch's threads work on each.
+    """
     dim, n = problem.u0.shape
     stages: int = method.stages  # type: ignore[attr-defined]
     numbers = dim * (stages + 4)
@@ -204,8 +236,11 @@ def _block_size(
         budget = torch.cuda.get_device_properties(device).L2_cache_size if wide else math.inf
         smallest = 8192
     else:
-        budget, smallest = CACHE_BYTES * torch.get_num_threads(), 128
+        budget, smallest = CACHE_BYTES * (torch.get_num_threads() // threads), 128
     lanes = max(smallest, budget / (numbers * dtype.itemsize))
-    block = math.ceil(n / math.ceil(n / lanes))
+    blocks = math.ceil(n / lanes)
+    # As many for every thread, as far as there is enough to do.
+    blocks = max(blocks, min(math.ceil(blocks / threads) * threads, n // smallest))
+    block = math.ceil(n / blocks)
     # Whole vectors where there are several: a compiled loop is much slower on what is left over.
     return block if block <= VECTOR else math.ceil(block / VECTOR) * VECTOR

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from attns_core.backends.torch_corrector import CorrectorModule
+from attns_core.backends.torch_corrector import CorrectorModule, Sums
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.maths import numpy_maths, torch_maths
@@ -43,6 +43,7 @@ def make_step(
     corrector: CorrectorModule | None = None,
     parameters: Any = None,
     form: Form = "array",
+    sums: Sums | None = None,
 ) -> Step:
     """The step ``u -> (u + S) + C`` of a method on an equation.
 
@@ -53,6 +54,8 @@ def make_step(
         them (default: the equation's values, as constants).
     form : {"array", "components"}
         How the state is laid out inside the step; results agree to round-off.
+    sums : callable, optional
+        Another way to compute what ``corrector.sums`` does.
 
     Raises
     ------
@@ -75,15 +78,10 @@ def make_step(
             return new[0] if form == "array" else torch.stack(new)
         stages = _stack_stages(k, form, u) if corrector.needs_stages else None
         total = S[0] if form == "array" else torch.stack(list(S))
-        term = corrector(u, total, stages, dt, unit_loop=form == "components" and stores_no_units(corrector, u.device))
+        term = corrector(u, total, stages, dt, sums=sums)
         return (new[0] if form == "array" else torch.stack(new)) + term
 
     return step
-
-
-def stores_no_units(corrector: CorrectorModule, device: torch.device) -> bool:
-    """Whether a compiled step sums over hidden units as it makes them: on a CPU, where inputs and outputs are few."""
-    return device.type == "cpu" and corrector.loops_over_units
 
 
 def is_autonomous(equation: Equation) -> bool:

@@ -28,18 +28,14 @@ def functions(out: Source, corrector: CorrectorForm, layout: Layout, form: Form)
     if "fsnet" in corrector.activations:
         _bump(out, form)
     if corrector.is_on_vectors(form):
-        given = {
-            "n_in": corrector.last_inputs,
-            "n_out": corrector.outputs(layout.dim),
-            "n_linear": len(corrector.inputs) if corrector.linear else 0,
-            "activation": corrector.activations[-1],
-            "dtype": form.dtype,
-            "lanes": form.lanes,
-            "vector_bits": explicit_bits(form.vector_bits),
-            "fastmath": form.fastmath,
-        }
-        out.line(f"hidden = tiled_layer({', '.join(f'{name}={value!r}' for name, value in given.items())})")
-        out.lines(["", ""])
+        define_layer(
+            out,
+            n_in=corrector.last_inputs,
+            n_out=corrector.outputs(layout.dim),
+            n_linear=len(corrector.inputs) if corrector.linear else 0,
+            activation=corrector.activations[-1],
+            form=form,
+        )
     elif corrector.is_polynomial_on_vectors(layout.dim):
         given = {
             "n_out": corrector.outputs(layout.dim),
@@ -50,6 +46,22 @@ def functions(out: Source, corrector: CorrectorForm, layout: Layout, form: Form)
         }
         out.line(f"monomials = monomial_layer({', '.join(f'{name}={value!r}' for name, value in given.items())})")
         out.lines(["", ""])
+
+
+def define_layer(out: Source, *, n_in: int, n_out: int, n_linear: int, activation: str, form: Form) -> None:
+    """A last hidden layer on vectors as the function ``hidden``."""
+    given = {
+        "n_in": n_in,
+        "n_out": n_out,
+        "n_linear": n_linear,
+        "activation": activation,
+        "dtype": form.dtype,
+        "lanes": form.lanes,
+        "vector_bits": explicit_bits(form.vector_bits),
+        "fastmath": form.fastmath,
+    }
+    out.line(f"hidden = tiled_layer({', '.join(f'{name}={value!r}' for name, value in given.items())})")
+    out.lines(["", ""])
 
 
 def _bump(out: Source, form: Form) -> None:

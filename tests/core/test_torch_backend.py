@@ -205,19 +205,28 @@ def test_a_compiled_splitting_in_float32_agrees() -> None:
     assert_agree(COMPILED, problem, REGISTRY.method("stormer-verlet"), dt, None, "float32")
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("input", ["u", "S"])
-def test_a_compiled_loop_over_hidden_units_agrees(input: str) -> None:
+def test_compiled_hidden_layers_agree(input: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from attns_core.backends import torch_fixed
+
+    monkeypatch.setattr(torch_fixed, "_block_size", lambda *_, **__: 16)
     method = REGISTRY.method("rk4")
     problem, dt = short(REGISTRY.equation("henon-heiles"), n=37)
     corrector = random_corrector(problem, method, dt, input=input, activation="rational")
-    assert_agree(COMPILED, problem, method, dt, corrector, "float64")
-    assert_agree(COMPILED, problem, method, dt, corrector, "float32")
-    # Where a trajectory stands in the batch decides nothing, and one that is lost is lost alone.
-    found = COMPILED.prepare(problem, method, FixedStep(dt), corrector, "float32")().u
-    u0 = problem.u0[:, ::-1].copy()
-    u0[:, 5] = 1e30
-    turned = Problem(equation=problem.equation, u0=u0, t_save=problem.t_save)
-    back = COMPILED.prepare(turned, method, FixedStep(dt), corrector, "float32")().u[:, :, ::-1]
+    torch.set_num_threads(threads)
+    try:
+        assert_agree(COMPILED, problem, method, dt, corrector, "float64")
+        assert_agree(COMPILED, problem, method, dt, corrector, "float32")
+        # Where a trajectory stands in the batch decides nothing, and one that is lost is lost alone.
+        found = COMPILED.prepare(problem, method, FixedStep(dt), corrector, "float32")().u
+        u0 = problem.u0[:, ::-1].copy()
+        u0[:, 5] = 1e30
+        turned = Problem(equation=problem.equation, u0=u0, t_save=problem.t_save)
+        back = COMPILED.prepare(turned, method, FixedStep(dt), corrector, "float32")().u[:, :, ::-1]
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(1)
     calm = np.arange(37) != 37 - 1 - 5
     np.testing.assert_array_equal(back[:, :, calm], found[:, :, calm])
 
