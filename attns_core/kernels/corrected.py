@@ -17,7 +17,7 @@ from attns_core.kernels.corrector_lanes import (
     step_with_term,
 )
 from attns_core.kernels.corrector_layers import evaluate, functions
-from attns_core.kernels.fixed import StagedLines, load, store
+from attns_core.kernels.fixed import StagedLines, ask_ahead, load, store
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
 from attns_core.kernels.source import Source
 from attns_core.kernels.step import Step
@@ -64,6 +64,7 @@ def corrected(step: Step | StagedLines, corrector: CorrectorForm, form: Form) ->
                     out.line(f"w[{layout.initial} * L + x] = w[x]")
             with out.block("for i in range(counts.size)"):
                 with each_step(out, form, scaled):
+                    ask_ahead(out, form, dim)
                     if isinstance(step, Step) and is_after_layers(layout):
                         standardise_state(out, layout, form)
                         evaluate(out, corrector, layout, form)

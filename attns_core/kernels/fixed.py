@@ -23,6 +23,13 @@ from attns_core.kernels.order import ordered
 from attns_core.kernels.source import Source
 from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
 from attns_core.kernels.step import Step
+from attns_core.kernels.vectors import LINE
+
+ASKED_FROM = 16
+"""Components from which places of saved states are asked for ahead.
+
+Measured, RK4, every tenth state saved: 20 % (float32 48 %) less time with 40 components, 5 to 10 % more with 4.
+"""
 
 
 def fused(step: Step, form: Form) -> Generated:
@@ -46,6 +53,8 @@ def fused(step: Step, form: Form) -> Generated:
                     out.line("step = 0")
                 with out.block("for i in range(counts.size)"):
                     with each_step(out, form, step.prologue, timed=bool(step.time)):
+                        if form.lanes > 1:
+                            ask_ahead(out, form, dim)
                         out.lines(step.time)
                         if form.lanes == 1:
                             out.lines(step.lane)
@@ -77,6 +86,7 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
                     out.line("step = 0")
                 with out.block("for i in range(counts.size)"):
                     with each_step(out, form, stages.scaled):
+                        ask_ahead(out, form, dim)
                         stages.step(out)
                         with out.block(f"for x in range({dim} * L)"):
                             out.line("w[x] = w[x] + h * y[x]")
@@ -149,6 +159,22 @@ def block_of_lanes(out: Source, array: str, dim: int) -> None:
     out.line("width = L if L < n - begin else n - begin")
     with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
         out.line(f"{array}[d * L + l] = initial[d, begin + (l if l < width else width - 1)]")
+
+
+def ask_ahead(out: Source, form: Form, dim: int) -> None:
+    """In step ``j`` of an interval, have its part of the places brought near where the interval's states go.
+
+    They are far, in memory or in a cache of all cores: waiting for them at the end of the interval takes half of the
+    time where steps are cheap and saved states many.
+    """
+    if dim < ASKED_FROM:
+        return
+    per_line = LINE // (8 if form.dtype == "float64" else 4)
+    with out.block(f"for d in range(j, {dim}, counts[i])"):
+        with out.block(f"for l in range(0, L, {per_line})"):
+            out.line("asked = ask_for(out, i + 1, d, begin + l)")
+        # States begin anywhere in a line.
+        out.line("asked = ask_for(out, i + 1, d, begin + L - 1)")
 
 
 def store(out: Source, dim: int, index: str, *, scalars: bool = False) -> None:

@@ -98,7 +98,7 @@ def begin(form: Form, also: tuple[str, ...] = ()) -> Source:
             "from numba import njit",
             "",
             f"from attns_core.kernels.elementary import {', '.join(names)}",
-            "from attns_core.kernels.vectors import align_stack, empty_rows, prefer_vector_bits",
+            "from attns_core.kernels.vectors import align_stack, ask_for, empty_rows, prefer_vector_bits",
             "from attns_core.kernels.statements import statements",
             "",
             f"F = np.{form.dtype}",

@@ -8,8 +8,9 @@ ask for the full width. Without fast-math, the width changes no result: lanes ne
 from functools import lru_cache
 from typing import Any
 
-from llvmlite import binding
+from llvmlite import binding, ir
 from numba import types
+from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
@@ -72,6 +73,26 @@ def empty_rows(context: Any, size: Any, dtype: Any) -> Any:
         return made._getvalue()
 
     return array(size, dtype), generate
+
+
+@_intrinsic
+def ask_for(context: Any, array: Any, row: Any, component: Any, lane: Any) -> Any:
+    """Have the line of the cache with an element brought near, to be written to soon. Returns 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind, *kinds = signature.args
+        places = [context.cast(builder, a, t, types.intp) for a, t in zip(args[1:], kinds, strict=True)]
+        own = context.make_array(kind)(context, builder, args[0])
+        address = builder.bitcast(cgutils.get_item_pointer(context, builder, kind, own, places), cgutils.voidptr_t)
+        i32 = ir.IntType(32)
+        ask = builder.module.declare_intrinsic(
+            "llvm.prefetch", [cgutils.voidptr_t], ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, i32, i32, i32])
+        )
+        # To write; to be kept in all caches; data.
+        builder.call(ask, [address, i32(1), i32(3), i32(1)])
+        return context.get_constant(types.intp, 0)
+
+    return types.intp(array, row, component, lane), generate
 
 
 @lru_cache
