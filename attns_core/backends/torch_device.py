@@ -55,6 +55,8 @@ class TorchBackend(AbstractBackend):
             return f"the torch backend has no step for {type(method).__name__}"
         if isinstance(control, StepsPerSave | FrozenSteps) or isinstance(corrector, CorrectorSequence):
             return "the torch backend takes steps of one length; use numba for step sequences"
+        if corrector is not None and corrector.input == "u0":
+            return "the torch backend keeps no initial states for the input 'u0'; use numba"
         if isinstance(control, Adaptive):
             if not method.is_adaptive:
                 return f"{method.name} has no error estimate"

@@ -58,7 +58,7 @@ LINE = 64
 def empty_rows(context: Any, size: Any, dtype: Any) -> Any:
     """``np.empty(size, dtype)`` that begins with a line of the cache, as numba's own need not.
 
-    Vectors across two lines are read and written at half the rate: kernels took 10 to 28 % longer by chance.
+    Vectors across two lines would be read and written at half the rate, or not, by chance.
     """
     array = types.Array(dtype.dtype, 1, "C")
 

@@ -368,6 +368,8 @@ def test_what_torch_cannot_do_is_a_reason() -> None:
     corrector = random_corrector(problem, rk4, dt)
     assert EAGER.supports(problem, rk4, adaptive, None, "float64") == "rk4 has no error estimate"
     assert "one dt" in str(EAGER.supports(problem, REGISTRY.method("bs3"), adaptive, corrector, "float64"))
+    regression = replace(corrector, input="u0")
+    assert "initial states" in str(EAGER.supports(problem, rk4, FixedStep(dt), regression, "float64"))
     rosenbrock = REGISTRY.method("rodas4")
     assert "no step for Rosenbrock" in str(EAGER.supports(problem, rosenbrock, FixedStep(dt), None, "float64"))
     assert "separable" in str(EAGER.supports(problem, REGISTRY.method("yoshida4"), FixedStep(dt), None, "float64"))
