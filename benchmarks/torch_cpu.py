@@ -52,7 +52,7 @@ def main() -> None:
         "and is given the tableau. W6: one hidden layer of 1024 rational units, one solve per step for the peers.",
         "Ratios to eager peers (as they are shipped) and to compiled ones, which evaluate our corrector module, "
         "compiled as well.",
-        "Products: the corrector's two matrix products alone, in blocks of 128; no step with them is below.",
+        "Products: two matrix products of the corrector's size alone, by torch, in blocks of 128.",
         "First call: set-up, compilation and one run. Difference: largest at the end against float64 eager, relative.",
     ]
     name = "torch_cpu_quick" if given.quick else "torch_cpu"
