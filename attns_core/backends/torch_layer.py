@@ -24,6 +24,13 @@ from attns_core.kernels.form import ENTRY, Form
 from attns_core.kernels.vectors import automatic_bits, explicit_bits
 from attns_core.method import AbstractMethod
 
+FEWEST = 64
+"""Units from which the operator is used.
+
+Measured, 1000 trajectories at once, products and operator: 16 units 58 and 76 ns a step (80 inputs and outputs), 13
+and 22 (8), 32 units 98 and 91, 18 and 25: a call costs 12 microseconds.
+"""
+
 VECTORS = 3
 """Vectors of lanes of a block: those of a tile."""
 
@@ -55,10 +62,12 @@ def operator_sums(corrector: CorrectorModule, dim: int, method: AbstractMethod) 
     Returns
     -------
     Sums or None
-        None on other devices, and where the last layer's activation is more than arithmetic.
+        None on other devices, where the last layer's activation is more than arithmetic, and for few units.
     """
     trained, form = corrector.to_trained(), Form(dtype=_name(corrector.mean.dtype))
     if corrector.mean.device.type != "cpu" or not corrector_form(trained, dim, method).is_on_vectors(form):
+        return None
+    if trained.layers[-1].bias.size < FEWEST:
         return None
     tables = dict(zip(ARGUMENTS.split(", "), corrector_tables(trained, dim, method, form), strict=True))
     constant, linear, heads = (torch.from_numpy(tables[name]) for name in ("constant", "linear", "heads"))

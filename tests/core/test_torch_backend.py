@@ -208,8 +208,9 @@ def test_a_compiled_splitting_in_float32_agrees() -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("input", ["u", "S"])
 def test_compiled_hidden_layers_agree(input: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from attns_core.backends import torch_fixed
+    from attns_core.backends import torch_fixed, torch_layer
 
+    monkeypatch.setattr(torch_layer, "FEWEST", 1)
     monkeypatch.setattr(torch_fixed, "_block_size", lambda *_, **__: 16)
     method = REGISTRY.method("rk4")
     problem, dt = short(REGISTRY.equation("henon-heiles"), n=37)

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from attns_core import build_registry  # noqa: E402
 from attns_core.backends.torch_corrector import CorrectorModule  # noqa: E402
-from attns_core.backends.torch_layer import operator_sums  # noqa: E402
+from attns_core.backends.torch_layer import FEWEST, operator_sums  # noqa: E402
 from attns_core.corrector import Layer, TrainedCorrector  # noqa: E402
 
 RK4 = build_registry().method("rk4")
@@ -18,7 +18,7 @@ DIM = 3
 TOLERANCE = {torch.float64: 1e-13, torch.float32: 1e-5}
 
 
-def corrector(activation: Any, *, widths: tuple[int, ...] = (37,), linear: bool = True) -> TrainedCorrector:
+def corrector(activation: Any, *, widths: tuple[int, ...] = (67,), linear: bool = True) -> TrainedCorrector:
     rng = np.random.default_rng(4)
     sizes = (DIM, *widths)
     layers = tuple(
@@ -50,11 +50,11 @@ def inputs(n: int, dtype: Any) -> Any:
 @pytest.mark.parametrize(
     ("activation", "widths", "linear"),
     [
-        ("sine", (37,), True),
-        ("sine", (8, 37), True),
-        ("quintic", (37,), False),
-        ("relu", (5, 37), False),
-        ("rational", (37,), True),
+        ("sine", (67,), True),
+        ("sine", (8, 67), True),
+        ("quintic", (67,), False),
+        ("relu", (5, 67), False),
+        ("rational", (67,), True),
     ],
 )
 def test_the_operator_is_the_products(
@@ -95,8 +95,9 @@ def test_lanes_without_a_number_spoil_no_others() -> None:
     np.testing.assert_array_equal(found[:, others], calm[:, others])
 
 
-def test_activations_that_end_in_an_exponential_stay_products() -> None:
+def test_few_units_and_activations_that_end_in_an_exponential_stay_products() -> None:
     assert operator_sums(CorrectorModule(corrector("tanh")), DIM, RK4) is None
+    assert operator_sums(CorrectorModule(corrector("sine", widths=(FEWEST - 1,))), DIM, RK4) is None
     trained = corrector("sine")
     polynomial = replace(trained, layers=(), exponents=np.eye(DIM, dtype=int)[:2], offset=np.ones((1 + DIM + 2, DIM)))
     assert operator_sums(CorrectorModule(polynomial), DIM, RK4) is None
