@@ -39,4 +39,4 @@ def longer_blocks(form: Form, dim: int, method: AbstractMethod, term: CorrectorF
         return lanes
     stages = 0 if whole or not isinstance(method, ExplicitRungeKutta) else method.tableau.stages + 3
     rows = Layout(dim, term).rows + stages * dim
-    return tiles if rows * tiles * (8 if form.dtype == "float64" else 4) <= NEAREST_CACHE else lanes
+    return tiles if rows * tiles * form.itemsize <= NEAREST_CACHE else lanes

@@ -64,10 +64,10 @@ def operator_sums(corrector: CorrectorModule, dim: int, method: AbstractMethod) 
     Sums or None
         None on other devices, where the last layer's activation is more than arithmetic, and for few units.
     """
-    trained, form = corrector.to_trained(), Form(dtype=_name(corrector.mean.dtype))
-    if corrector.mean.device.type != "cpu" or not corrector_form(trained, dim, method).is_on_vectors(form):
+    if corrector.mean.device.type != "cpu":
         return None
-    if trained.layers[-1].bias.size < FEWEST:
+    trained, form = corrector.to_trained(), Form(dtype=_name(corrector.mean.dtype))
+    if not corrector_form(trained, dim, method).is_on_vectors(form) or trained.layers[-1].bias.size < FEWEST:
         return None
     tables = dict(zip(ARGUMENTS.split(", "), corrector_tables(trained, dim, method, form), strict=True))
     constant, linear, heads = (torch.from_numpy(tables[name]) for name in ("constant", "linear", "heads"))

@@ -169,7 +169,7 @@ def ask_ahead(out: Source, form: Form, dim: int) -> None:
     """
     if dim < ASKED_FROM:
         return
-    per_line = LINE // (8 if form.dtype == "float64" else 4)
+    per_line = LINE // form.itemsize
     with out.block(f"for d in range(j, {dim}, counts[i])"):
         with out.block(f"for l in range(0, L, {per_line})"):
             out.line("asked = ask_for(out, i + 1, d, begin + l)")

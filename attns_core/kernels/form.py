@@ -45,6 +45,11 @@ class Form:
         return "begins, lengths" if self.varying else "dt"
 
     @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return 8 if self.dtype == "float64" else 4
+
+    @property
     def function(self) -> Callable[[str], str]:
         """Maps an elementary function to the name that generated code calls for it."""
         suffix = self.dtype[-2:]
