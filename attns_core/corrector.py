@@ -11,6 +11,16 @@ with inputs ``x`` out of the state ``u``, the increment ``S`` and the method's s
 features ``phi`` of the standardised inputs, offsets ``a``, weights ``w`` and values ``V`` mixed from
 the stages. AttNS (additive on ``S``) and NeurVec (on ``u``) have offsets only; AttNS-m has the one
 value ``V = S`` and no offset; stage attention has the stages as values.
+
+A learned tableau reaches inside the step: each component has weights of its own for the stages before,
+
+.. math::
+
+    k_i = f\Bigl(t + c_i dt, u + dt \sum_{j<i} (a_{ij} + \alpha_{ij}) k_j\Bigr), \qquad
+    S = dt \sum_j (b_j + \beta_j) k_j
+
+with a vector over components for each ``alpha`` and ``beta``. It needs no operation that the method
+does not need.
 """
 
 from dataclasses import dataclass, replace
@@ -94,6 +104,9 @@ class Corrector:
         Cap on the Lipschitz constant of the term with respect to its standardised inputs.
     margin : float, optional
         Inputs are limited to the range seen in training, widened by this fraction of it at both ends.
+    tableau : bool
+        A learned tableau in place of a term: weights inside the step, see above. Options of features and
+        heads then mean nothing.
     recipe : str
         What trains it where nothing else is asked for, see :meth:`default_recipe`.
     tags : frozenset of str
@@ -120,6 +133,7 @@ class Corrector:
     clip: float | None = None
     lipschitz: float | None = None
     margin: float | None = None
+    tableau: bool = False
     recipe: str = "lsq"
     tags: frozenset[str] = frozenset()
 
@@ -151,11 +165,15 @@ class Corrector:
 
     def default_recipe(self, dim: int) -> str:
         """The recipe for ``dim`` components where none is asked for: least squares for shared and low-rank heads."""
+        if self.tableau:
+            return self.recipe
         return "lsq" if self.shares_weights(dim) or self.rank is not None else self.recipe
 
     def identity(self) -> dict[str, Any]:
         """What decides the outcome of training it: all options."""
         skip = {"title", "description", "citation", "recipe", "tags"}
+        # Left out where it is off: ids of what was trained before the option existed stay.
+        skip |= set() if self.tableau else {"tableau"}
         return {k: getattr(self, k) for k in self.__dataclass_fields__ if k not in skip}
 
 
@@ -206,6 +224,8 @@ class TrainedCorrector:
         ``bound * tanh(C / bound)``; ``C`` limited to ``[-clip, clip]``.
     lower, upper : array, shape (n_in,), optional
         Inputs are limited to ``[lower, upper]`` before anything else.
+    tableau : array, shape (stages + 1, stages, dim), optional
+        What a learned tableau adds to the method's weights: rows of ``alpha``, then ``beta``.
     active : bool
         False when the gate is closed: the held-out error was not below the bare method's, and the
         step is the bare method's bit for bit.
@@ -229,7 +249,13 @@ class TrainedCorrector:
     clip: Array | None = None
     lower: Array | None = None
     upper: Array | None = None
+    tableau: Array | None = None
     active: bool = True
+
+    @property
+    def has_term(self) -> bool:
+        """Whether there is a term ``C``; a learned tableau alone has none."""
+        return self.offset is not None or self.weights is not None
 
     @property
     def n_features(self) -> int:
@@ -239,7 +265,7 @@ class TrainedCorrector:
     @property
     def dim(self) -> int:
         """Components of the state."""
-        for array in (self.offset, self.weights):
+        for array in (self.offset, self.weights, self.tableau):
             if array is not None and array.shape[-1] > 1:
                 return int(array.shape[-1])
         # Shared weights alone: the inputs tell.
@@ -253,6 +279,8 @@ class TrainedCorrector:
 
         An addition counts 1, a sine 20 (:data:`attns_core.maths.COST`); see :mod:`attns_core.operations`.
         """
+        if not self.has_term:
+            return 0
         dim, count = self.dim, 2 * self.mean.size
         for layer in self.layers:
             count += 2 * layer.weight.size + ACTIVATION_COST[layer.activation] * layer.bias.size
@@ -301,6 +329,8 @@ class CorrectorSequence:
                 f"a corrector sequence needs one step per corrector: {n} correctors, {self.starts.size} starts, "
                 f"{self.lengths.size} lengths"
             )
+        if any(c.tableau is not None for c in self.correctors):
+            raise AttnsError("a sequence of correctors has terms only: a learned tableau serves steps of one length")
         forms = [_shapes(c) for c in self.correctors]
         for i, form in enumerate(forms):
             if form != forms[0]:

@@ -14,7 +14,8 @@ import sympy as sp
 
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.coordinates import ChangeOfCoordinates
-from attns_core.corrector import Correction
+from attns_core.correction import learned_weights
+from attns_core.corrector import Correction, TrainedCorrector
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
 from attns_core.maths import DIVISION, sympy_maths
@@ -61,7 +62,10 @@ def operations(
     attempts = solution.n_steps + solution.n_rejected
     match method:
         case ExplicitRungeKutta():
-            total = solution.nfe * traced.operations + attempts * _runge_kutta(method, problem.equation.dim, fixed)
+            step = _runge_kutta(method, problem.equation.dim, fixed)
+            if isinstance(corrector, TrainedCorrector) and corrector.tableau is not None:
+                step = _learned(method, corrector)
+            total = solution.nfe * traced.operations + attempts * step
         case Rosenbrock():
             total = solution.nfe * traced.operations + attempts * _rosenbrock(method, traced, fixed)
         case Splitting():
@@ -74,7 +78,8 @@ def operations(
         case _:
             return None
     if corrector is not None:
-        total = total + solution.n_corrector * (corrector.operations + problem.equation.dim)
+        added = problem.equation.dim if corrector.operations else 0
+        total = total + solution.n_corrector * (corrector.operations + added)
     return total.astype(np.float64)
 
 
@@ -98,6 +103,12 @@ def _runge_kutta(method: ExplicitRungeKutta, dim: int, fixed: bool) -> int:
     inner = t.a[:-1] if t.is_fsal else t.a
     estimates = [w for w in (t.b_error, method.b_error_low) if w is not None]
     return 2 * dim * _nonzero(inner, t.b, *estimates) + SCALE * dim * len(estimates) + CONTROL
+
+
+def _learned(method: ExplicitRungeKutta, corrector: TrainedCorrector) -> int:
+    """Arithmetic of one step with a learned tableau besides its right-hand sides."""
+    a, b = learned_weights(method, corrector)
+    return 2 * _nonzero(a[method.tableau.needed], b)
 
 
 def _rosenbrock(method: Rosenbrock, traced: Trace, fixed: bool) -> int:

@@ -20,7 +20,7 @@ from attns_core.types import Array
 ARRAYS = "weights.safetensors"
 METADATA = "metadata.json"
 _FORMAT = 1
-_PLAIN = ("mean", "scale", "exponents", "offset", "weights", "values", "bound", "clip", "lower", "upper")
+_PLAIN = ("mean", "scale", "exponents", "offset", "weights", "values", "bound", "clip", "lower", "upper", "tableau")
 
 
 def save_weights(folder: Path | str, trained: Trained) -> Path:

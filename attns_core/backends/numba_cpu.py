@@ -16,7 +16,8 @@ from attns_core.backends.numba_record import recorded
 from attns_core.backends.numba_rosenbrock import fixed_step, why_not_compiled
 from attns_core.backends.numba_threads import share
 from attns_core.control import Adaptive, FixedStep, StepControl
-from attns_core.corrector import Correction, CorrectorSequence
+from attns_core.correction import learned_weights, why_no_tableau
+from attns_core.corrector import Correction, CorrectorSequence, TrainedCorrector
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
@@ -90,6 +91,9 @@ class NumbaBackend(AbstractBackend):
         corrector: Correction | None,
         dtype: str,
     ) -> str | None:
+        misfit = why_no_tableau(method, corrector)
+        if misfit is not None:
+            return misfit
         if isinstance(method, Splitting):
             from attns_core.splittings import why_not_split
 
@@ -125,11 +129,15 @@ class NumbaBackend(AbstractBackend):
         varying = not isinstance(control, FixedStep) or isinstance(corrector, CorrectorSequence)
         graph = recorded(problem.equation)
         corrected = corrector is not None and corrector.active
-        whole = self.is_whole(graph, method, single=problem.n == 1 and not corrected)
+        learned = corrector if corrected and isinstance(corrector, TrainedCorrector) else None
+        own = learned is not None and learned.tableau is not None
+        # Weights of each component's own travel in arrays, which whole steps have none of.
+        whole = not own and self.is_whole(graph, method, single=problem.n == 1 and not corrected)
         # A single trajectory stays in scalars, which only bare whole steps can.
         lanes = 1 if problem.n == 1 and whole and not corrected else self.lanes
         dim = problem.equation.dim
-        term = corrector_form(corrector, dim, method) if corrector is not None and corrected else None
+        with_term = corrector is not None and corrected and (learned is None or learned.has_term)
+        term = corrector_form(corrector, dim, method) if corrector is not None and with_term else None
 
         def form(exact: bool) -> Form:
             bits = self.asked_vector_bits
@@ -141,19 +149,20 @@ class NumbaBackend(AbstractBackend):
             lanes = longer_blocks(form(exact=False), dim, method, term, whole=whole)
 
         def generate(exact: bool) -> Generated:
-            return _fixed_kernel(problem, method, corrector if corrected else None, graph, form(exact), whole)
+            return _fixed_kernel(problem, method, corrector if with_term else None, graph, form(exact), whole, own)
 
         def tables(exact: bool) -> tuple[Any, ...]:
             arrays: tuple[Any, ...] = ()
             if isinstance(method, ExplicitRungeKutta) and not whole:
                 t = method.tableau
-                arrays = fixed.staged_coefficients(t.a, t.b, t.c, t.needed)
+                a, b = learned_weights(method, learned) if own else (t.a, t.b)
+                arrays = fixed.staged_coefficients(a, b, t.c, t.needed)
             if isinstance(method, ExponentialRungeKutta):
                 if varying:
                     arrays = varying_tables(method, problem.equation, steps.lengths, dtype)
                 else:
                     arrays = exponential_tables(method, problem.equation, float(steps.lengths[0]), dtype)
-            if corrector is not None and corrected:
+            if corrector is not None and with_term:
                 arrays += corrector_tables(corrector, dim, method, form(exact))
             return arrays
 
@@ -222,6 +231,7 @@ def _fixed_kernel(
     graph: Graph,
     form: Form,
     whole: bool,
+    own: bool,
 ) -> Generated:
     step: Step | StagedLines
     if isinstance(method, Splitting):
@@ -237,7 +247,7 @@ def _fixed_kernel(
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau
-        step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form) if whole else StagedLines(graph, form)
+        step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form) if whole else StagedLines(graph, form, own=own)
     if corrector is not None:
         return corrected_steps(step, corrector_form(corrector, problem.equation.dim, method), form)
     return fixed.staged(step, form) if isinstance(step, StagedLines) else fixed.fused(step, form)

@@ -8,8 +8,8 @@ import numpy as np
 
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.control import Adaptive, StepControl
-from attns_core.correction import correction
-from attns_core.corrector import Correction, corrector_of_step
+from attns_core.correction import correction, learned_weights, why_no_tableau
+from attns_core.corrector import Correction, TrainedCorrector, corrector_of_step
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
@@ -35,6 +35,9 @@ class NumpyBackend(AbstractBackend):
         corrector: Correction | None,
         dtype: str,
     ) -> str | None:
+        misfit = why_no_tableau(method, corrector)
+        if misfit is not None:
+            return misfit
         if isinstance(method, Splitting):
             from attns_core.splittings import why_not_split
 
@@ -62,8 +65,7 @@ class NumpyBackend(AbstractBackend):
     ) -> PreparedSolve:
         if not isinstance(control, Adaptive):
             steps = step_sequence(problem, method, control)
-            step = increment(problem, method)
-            return lambda: _prescribed(problem, method, steps, step, corrector, np.dtype(dtype))
+            return lambda: _prescribed(problem, method, steps, corrector, np.dtype(dtype))
         from attns_core.backends.numpy_adaptive import solve_adaptive
 
         return lambda: solve_adaptive(problem, method, control, np.dtype(dtype))
@@ -73,12 +75,12 @@ Increment = Callable[[Any, Array, float], tuple[Array, Array]]
 """``(t, u, dt)`` -> increment ``S`` (dim, n) and stages (stages, dim, n)."""
 
 
-def increment(problem: Problem, method: AbstractMethod) -> Increment:
-    """The increment of a method on a problem's equation."""
+def increment(problem: Problem, method: AbstractMethod, corrector: TrainedCorrector | None = None) -> Increment:
+    """The increment of a method on a problem's equation, with a corrector's learned tableau if it has one."""
     if isinstance(method, Splitting):
         return _splitting_increment(problem, method)
     if isinstance(method, ExplicitRungeKutta):
-        return _runge_kutta_increment(problem, method)
+        return _runge_kutta_increment(problem, method, *learned_weights(method, corrector))
     if isinstance(method, Rosenbrock):
         from attns_core.backends.numpy_rosenbrock import rosenbrock_increment
 
@@ -92,7 +94,8 @@ def increment(problem: Problem, method: AbstractMethod) -> Increment:
     raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")
 
 
-def _runge_kutta_increment(problem: Problem, method: ExplicitRungeKutta) -> Increment:
+def _runge_kutta_increment(problem: Problem, method: ExplicitRungeKutta, a: Array, b: Array) -> Increment:
+    """``a`` and ``b`` as :func:`attns_core.correction.learned_weights` has them."""
     equation, p, tableau = problem.equation, problem.equation.p, method.tableau
     needed = tableau.needed
 
@@ -103,13 +106,13 @@ def _runge_kutta_increment(problem: Problem, method: ExplicitRungeKutta) -> Incr
                 continue
             inner = np.zeros_like(u)
             for j in range(i):
-                if tableau.a[i, j] != 0:
-                    inner = inner + tableau.a[i, j] * k[j]
+                if a[i, j].any():
+                    inner = inner + a[i, j][:, None] * k[j]
             k[i] = evaluate_rhs(equation, t + tableau.c[i] * dt, u + dt * inner, p)
         total = np.zeros_like(u)
         for i in range(tableau.stages):
-            if tableau.b[i] != 0:
-                total = total + tableau.b[i] * k[i]
+            if b[i].any():
+                total = total + b[i][:, None] * k[i]
         return dt * total, k
 
     return step
@@ -141,7 +144,6 @@ def _prescribed(
     problem: Problem,
     method: AbstractMethod,
     steps: StepSequence,
-    step: Increment,
     corrector: Correction | None,
     dtype: Any,
 ) -> Solution:
@@ -149,15 +151,19 @@ def _prescribed(
     saved = np.empty((problem.t_save.size, *u.shape), dtype=dtype)
     saved[0] = u
     s = corrected = 0
+    step_of: dict[TrainedCorrector | None, Increment] = {}
     with np.errstate(all="ignore"):
         for i, count in enumerate(steps.counts):
             for _ in range(int(count)):
                 t, dt = steps.starts[s], float(steps.lengths[s])
-                S, k = step(t, u, dt)
+                own = corrector_of_step(corrector, s)
+                if own not in step_of:
+                    step_of[own] = increment(problem, method, own)
+                S, k = step_of[own](t, u, dt)
                 new = u + S
-                term = corrector_of_step(corrector, s)
-                if term is not None:
-                    new = new + correction(term, u, S, k, dt, u0)
+                if own is not None:
+                    if own.has_term:
+                        new = new + correction(own, u, S, k, dt, u0)
                     corrected += 1
                 u = new.astype(dtype)
                 s += 1

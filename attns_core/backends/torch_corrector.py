@@ -59,6 +59,7 @@ class CorrectorModule(nn.Module):
         # Small integer and coefficient tables decide which operations run, so they stay on the host.
         self.values = None if trained.values is None else np.array(trained.values, dtype=np.float64)
         self.exponents = None if trained.exponents is None else np.array(trained.exponents, dtype=np.int64)
+        self.tableau = None if trained.tableau is None else np.array(trained.tableau, dtype=np.float64)
         self._monomials = None if self.exponents is None else Monomials(self.exponents, torch.device(device))
 
     @classmethod
@@ -88,8 +89,14 @@ class CorrectorModule(nn.Module):
             clip=array(self.clip),
             lower=array(self.lower),
             upper=array(self.upper),
+            tableau=self.tableau,
             active=self.active,
         )
+
+    @property
+    def has_term(self) -> bool:
+        """Whether there is a term ``C``; a learned tableau alone has none."""
+        return self.offset is not None or self.weights is not None
 
     @property
     def needs_stages(self) -> bool:

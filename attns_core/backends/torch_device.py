@@ -8,6 +8,7 @@ from typing import Any, final
 
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.control import Adaptive, FixedStep, FrozenSteps, StepControl, StepsPerSave
+from attns_core.correction import why_no_tableau
 from attns_core.corrector import Correction, CorrectorSequence
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
@@ -42,7 +43,7 @@ class TorchBackend(AbstractBackend):
         corrector: Correction | None,
         dtype: str,
     ) -> str | None:
-        missing = device_missing(self.device)
+        missing = device_missing(self.device) or why_no_tableau(method, corrector)
         if missing is not None:
             return missing
         if isinstance(method, Splitting):

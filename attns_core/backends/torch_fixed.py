@@ -65,7 +65,7 @@ def prepare_rollout(
     clock = _Clock(problem, dt, counts, device)
 
     sums: Sums | None = None
-    if compiled and corrector is not None:
+    if compiled and corrector is not None and corrector.has_term:
         from attns_core.backends.torch_layer import operator_sums
 
         sums = operator_sums(corrector, equation.dim, method)

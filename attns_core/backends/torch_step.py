@@ -64,7 +64,7 @@ def make_step(
     """
     field = make_field(equation, parameters, form)
     if isinstance(method, ExplicitRungeKutta):
-        increment = _runge_kutta(field, method, dt, is_autonomous(equation))
+        increment = _runge_kutta(field, method, dt, is_autonomous(equation), corrector)
     elif isinstance(method, Splitting):
         increment = _splitting(field, method, dt, _halves(equation, method), form)
     else:
@@ -74,7 +74,7 @@ def make_step(
         blocks = [u] if form == "array" else u.unbind(0)
         S, k = increment(t, blocks)
         new = [u_i + s_i for u_i, s_i in zip(blocks, S, strict=True)]
-        if corrector is None:
+        if corrector is None or not corrector.has_term:
             return new[0] if form == "array" else torch.stack(new)
         stages = _stack_stages(k, form, u) if corrector.needs_stages else None
         total = S[0] if form == "array" else torch.stack(list(S))
@@ -189,11 +189,49 @@ def combination(coefficients: Any) -> Callable[[list[Blocks | None], Blocks | No
     return combine
 
 
-def _runge_kutta(field: Field, method: ExplicitRungeKutta, dt: float, autonomous: bool) -> _Increment:
+def own_combination(weights: Any) -> Callable[[list[Blocks | None], Blocks | None], Blocks]:
+    """:func:`combination` with coefficients ``(terms, dim)``: each component's own."""
+    used = [j for j, row in enumerate(weights) if row.any()]
+    columns: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+
+    def own(like: Tensor) -> list[Tensor]:
+        key = (like.dtype, like.device)
+        if key not in columns:
+            columns[key] = [torch.tensor(weights[j][:, None], dtype=like.dtype, device=like.device) for j in used]
+        return columns[key]
+
+    def combine(k: list[Blocks | None], base: Blocks | None) -> Blocks:
+        terms = [(j, at, block) for at, j in enumerate(used) if (block := k[j]) is not None]
+        out: list[Tensor] = []
+        for i in range(len(terms[0][2])):
+            total = None if base is None else base[i]
+            for j, at, block in terms:
+                x = block[i]
+                if x.ndim > 1:
+                    w = own(x)[at]
+                    total = w * x if total is None else torch.addcmul(total, w, x)
+                else:
+                    c = float(weights[j][i])
+                    total = c * x if total is None else torch.add(total, x, alpha=c)
+            assert total is not None
+            out.append(total)
+        return out
+
+    return combine
+
+
+def _runge_kutta(
+    field: Field, method: ExplicitRungeKutta, dt: float, autonomous: bool, corrector: CorrectorModule | None
+) -> _Increment:
     tableau = method.tableau
     needed = tableau.needed
-    arguments = [combination(dt * tableau.a[i, :i]) if tableau.a[i, :i].any() else None for i in range(tableau.stages)]
-    total = combination(dt * tableau.b)
+    combined = combination
+    a, b = tableau.a, tableau.b
+    if corrector is not None and corrector.tableau is not None:
+        combined = own_combination
+        a, b = a[:, :, None] + corrector.tableau[:-1], b[:, None] + corrector.tableau[-1]
+    arguments = [combined(dt * a[i, :i]) if a[i, :i].any() else None for i in range(tableau.stages)]
+    total = combined(dt * b)
 
     def increment(t: Any, u: Blocks) -> tuple[Blocks, list[Blocks | None]]:
         k: list[Blocks | None] = []

@@ -95,12 +95,16 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
 
 
 class StagedLines:
-    """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``."""
+    """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``.
+
+    With ``own`` weights each component has its own, as learned tableaus do.
+    """
 
     arguments = "starts, slots, weights, times, needed"
     scaled: tuple[str, ...] = ("h = F(dt)",)
 
-    def __init__(self, graph: Graph, form: Form) -> None:
+    def __init__(self, graph: Graph, form: Form, *, own: bool = False) -> None:
+        self.own = own
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
@@ -124,7 +128,7 @@ class StagedLines:
                 out.line("continue")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
                 out.line("y[x] = w[x]")
-            combine(out, dim)
+            combine(out, dim, own=self.own)
             with out.block("if s == stages"):
                 out.line("break")
             with out.block("if starts[s] < starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
@@ -136,7 +140,7 @@ class StagedLines:
 
 
 def staged_coefficients(a: Any, b: Any, c: Any, needed: Any) -> tuple[Any, ...]:
-    """A tableau as the staged form's arguments.
+    """A tableau as the staged form's arguments; its weights may have an axis of components.
 
     Row ``i`` makes the argument of stage ``i``, the last row the increment.
     """

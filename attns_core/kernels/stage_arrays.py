@@ -6,6 +6,7 @@ next: literal offsets into one array are what lets the lane loop vectorise witho
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,32 +21,46 @@ _TERMS = 4
 
 
 def term_tables(rows: Sequence[Any], stages: int) -> tuple[Any, Any, Any]:
-    """Rows of coefficients of stages as ``starts, slots, weights``, terms padded to fours with the stage of zeros."""
+    """Rows of coefficients of stages as ``starts, slots, weights``, terms padded to fours with the stage of zeros.
+
+    A coefficient is a number, or an array with one for each component; then ``weights`` has a second axis.
+    """
     starts: list[int] = [0]
     slots: list[int] = []
-    weights: list[float] = []
+    weights: list[Any] = []
     for row in rows:
-        terms = [j for j in range(stages) if row[j] != 0]
+        terms = [j for j in range(stages) if np.any(row[j] != 0)]
         padding = -len(terms) % _TERMS
         slots += terms + [stages] * padding
-        weights += [float(row[j]) for j in terms] + [0.0] * padding
+        weights += [row[j] for j in terms] + [np.zeros_like(row[0])] * padding
         starts.append(len(slots))
     return np.array(starts, dtype=np.int64), np.array(slots, dtype=np.int64), np.array(weights, dtype=np.float64)
 
 
-def combine(out: Source, dim: int) -> None:
-    """Row ``s`` of the tables times the stages, into the first rows of ``y``; nothing where the row is empty."""
-    with out.block(f"for m in range(starts[s], starts[s + 1], {_TERMS})"):
+def combine(out: Source, dim: int, *, own: bool = False) -> None:
+    """Row ``s`` of the tables times the stages, into the first rows of ``y``; nothing where the row is empty.
+
+    With ``own`` weights each component has a column of the tables.
+    """
+    rows = 1 if own else dim
+    with out.block(f"for m in range(starts[s], starts[s + 1], {_TERMS})"), _components(out, dim, own):
         for q in range(_TERMS):
             # A slice of its own starts at zero: no check for negative indices in the loop.
-            out.line(f"o{q} = slots[m + {q}] * {dim} * L")
-            out.line(f"k{q} = k[o{q} : o{q} + {dim} * L]")
-            out.line(f"a{q} = F(weights[m + {q}])")
+            out.line(f"o{q} = slots[m + {q}] * {dim} * L{' + d * L' if own else ''}")
+            out.line(f"k{q} = k[o{q} : o{q} + {rows} * L]")
+            out.line(f"a{q} = F(weights[m + {q}{', d' if own else ''}])")
+        if own:
+            out.line("yd = y[d * L : d * L + L]")
+        y = "yd" if own else "y"
         terms = [(f"a{q}", f"k{q}[x]") for q in range(_TERMS)]
-        with out.block("if m == starts[s]"), out.block(f"for x in range({dim} * L)"):
-            out.line(f"y[x] = {fma_sum(terms)}")
-        with out.block("else"), out.block(f"for x in range({dim} * L)"):
-            out.line(f"y[x] = {fma_sum(terms, 'y[x]')}")
+        with out.block("if m == starts[s]"), out.block(f"for x in range({rows} * L)"):
+            out.line(f"{y}[x] = {fma_sum(terms)}")
+        with out.block("else"), out.block(f"for x in range({rows} * L)"):
+            out.line(f"{y}[x] = {fma_sum(terms, f'{y}[x]')}")
+
+
+def _components(out: Source, dim: int, own: bool) -> Any:
+    return out.block(f"for d in range({dim})") if own else nullcontext()
 
 
 def used_components(graph: Graph) -> list[int]:

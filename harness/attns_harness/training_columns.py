@@ -26,9 +26,12 @@ def training_columns(trained: "Trained") -> dict[str, Any]:
 
 
 def _n_weights(corrector: Correction) -> int:
-    """Layers' matrices, offsets and weights of values, over all steps."""
+    """Layers' matrices, offsets, weights of values and of a learned tableau, over all steps."""
     if isinstance(corrector, CorrectorSequence):
         return sum(_n_weights(c) for c in corrector.correctors)
     layers = [a for layer in corrector.layers for a in (layer.weight, layer.bias)]
     arrays = [corrector.offset, corrector.weights, *layers]
+    if corrector.tableau is not None:
+        # Strictly lower triangular, then a row of all stages.
+        arrays += [corrector.tableau[i, :i] for i in range(len(corrector.tableau))]
     return sum(int(a.size) for a in arrays if a is not None)
