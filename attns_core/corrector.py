@@ -147,6 +147,11 @@ class Corrector:
                 raise AttnsError(f"corrector {self.name!r}: {field_name} must be at least 1")
         if self.margin is not None and not self.margin >= 0:
             raise AttnsError(f"corrector {self.name!r}: margin must be at least 0, got {self.margin!r}")
+        limits = [name for name in ("bound", "clip", "lipschitz", "margin") if getattr(self, name) is not None]
+        if self.tableau and limits:
+            raise AttnsError(
+                f"corrector {self.name!r}: {', '.join(limits)} limit a term, and a learned tableau has none"
+            )
         if not self.offset and self.values == "none":
             raise AttnsError(f"corrector {self.name!r}: without offset and without values there is no term")
 

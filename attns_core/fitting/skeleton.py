@@ -118,6 +118,10 @@ def skeleton(
     draw : int
         Which of a seed's drawings of random features.
     """
+    if corrector.tableau:
+        raise AttnsError(
+            f"corrector {corrector.name!r} is a learned tableau and has no features to fit; use the recipe 'tableau-lm'"
+        )
     input_size(name, data.dim, data.method)  # a clear error where the method has no stages to offer
     x = data.inputs(name)
     mean, scale = standardisation(x)

@@ -8,8 +8,9 @@ from attns_plugins.correctors.linear import LINEAR
 from attns_plugins.correctors.neurvec import NEURVEC
 from attns_plugins.correctors.polynomial import POLYNOMIAL
 from attns_plugins.correctors.stage_attention import STAGE_ATTENTION
+from attns_plugins.correctors.tableau import TABLEAU
 
-CORRECTORS: tuple[Corrector, ...] = (ATTNS, ATTNS_M, LINEAR, NEURVEC, POLYNOMIAL, STAGE_ATTENTION)
+CORRECTORS: tuple[Corrector, ...] = (ATTNS, ATTNS_M, LINEAR, NEURVEC, POLYNOMIAL, STAGE_ATTENTION, TABLEAU)
 
 
 @hookimpl

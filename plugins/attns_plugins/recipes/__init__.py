@@ -6,9 +6,10 @@ from attns_plugins.recipes.adam import ADAM
 from attns_plugins.recipes.adam_published import ADAM_PUBLISHED
 from attns_plugins.recipes.lsq import LSQ
 from attns_plugins.recipes.rollout import ROLLOUT
+from attns_plugins.recipes.tableau_lm import TABLEAU_LM
 from attns_plugins.recipes.varpro_lm import VARPRO_LM
 
-RECIPES: tuple[AbstractRecipe, ...] = (ADAM, ADAM_PUBLISHED, LSQ, ROLLOUT, VARPRO_LM)
+RECIPES: tuple[AbstractRecipe, ...] = (ADAM, ADAM_PUBLISHED, LSQ, ROLLOUT, TABLEAU_LM, VARPRO_LM)
 
 
 @hookimpl

@@ -1,0 +1,253 @@
+r"""Learned tableaus: weights of the stages inside the step, for each component its own.
+
+Row ``l`` of the unknowns combines the stages before it, ``v_l = u + dt sum_{j<l} w_lj k_j`` and
+``k_l = f(t + c_l dt, v_l)``; the last row makes the increment. They are found in two passes:
+
+* stage by stage, each row by least squares, so that stage ``l`` comes as close as it can to the
+  solution at a node of its own, ``u(t + c_l dt)``;
+* all at once, by Levenberg-Marquardt on the error of the step, whose derivatives come backwards
+  through the stages (one Jacobian of the right-hand side per stage).
+
+The first pass gives a start from which the second converges in some hundred iterations; from the
+method's own tableau it ends in poor minima where steps are large.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias, final
+
+import numpy as np
+
+from attns_core.backends.numba_record import recorded
+from attns_core.dataset import Dataset
+from attns_core.equation import Equation
+from attns_core.errors import AttnsError
+from attns_core.flow import compiled_flow, exact_increment, substeps_for
+from attns_core.linearisation import Linearisation
+from attns_core.method import ExplicitRungeKutta
+from attns_core.types import Array
+
+Rows: TypeAlias = list[Array]
+"""Row ``l`` has the shape ``(l, dim)``: weights of the evaluated stages before it; the last row is the increment's."""
+
+Report: TypeAlias = Callable[[int, float, float], None]
+"""``report(iteration, training loss, held-out loss)``."""
+
+_MOST_WEIGHTS = 2500
+_CHUNK = 256
+"""Pairs whose derivatives by all weights are held at a time."""
+_RIDGE = 1e-13
+_DAMPING = (1e-4, 1e-14)
+"""First and least damping, relative to the diagonal of the normal equations."""
+_TRIES = 10
+
+
+@final
+@dataclass(eq=False)
+class StepModel:
+    """The steps of a dataset's pairs as a function of the weights inside them.
+
+    Parameters
+    ----------
+    data : Dataset
+    lin : Linearisation
+        Of the dataset's equation.
+    """
+
+    data: Dataset
+    lin: Linearisation
+
+    def __post_init__(self) -> None:
+        method = self.data.method
+        if not isinstance(method, ExplicitRungeKutta):
+            raise AttnsError(f"a learned tableau needs an explicit Runge-Kutta method; {method.name} is none")
+        self.tableau = method.tableau
+        self.stages = np.flatnonzero(self.tableau.needed)
+        """The stages that are evaluated."""
+        self.n_weights = self.data.dim * sum(range(1, len(self.stages) + 1))
+        if self.n_weights > _MOST_WEIGHTS:
+            raise AttnsError(
+                f"{self.n_weights} weights of {method.name} on {self.data.dim} components are too many for dense "
+                f"derivatives (at most {_MOST_WEIGHTS}); use a method of fewer stages"
+            )
+
+    def bare(self) -> Rows:
+        """The method's own weights."""
+        a, b, kept = self.tableau.a, self.tableau.b, self.stages
+        rows = [a[i, kept[:n]] for n, i in enumerate(kept) if n] + [b[kept]]
+        return [np.repeat(row[:, None], self.data.dim, axis=1) for row in rows]
+
+    def added(self, rows: Rows) -> Array:
+        """What ``rows`` add to the method's tableau, shape (stages + 1, stages, dim)."""
+        s = self.tableau.stages
+        out = np.zeros((s + 1, s, self.data.dim))
+        for place, row, bare in zip([*self.stages[1:], s], rows, self.bare(), strict=True):
+            out[place, self.stages[: len(row)]] = row - bare
+        return out
+
+    def combined(self, row: Array, k: list[Array]) -> Array:
+        """``sum_j w_j k_j`` (dim, n)."""
+        return sum((w[:, None] * k_j for w, k_j in zip(row, k, strict=True)), np.zeros_like(k[0]))
+
+    def stage(self, n: int, v: Array) -> Array:
+        """The right-hand side at states ``v`` of the ``n``-th evaluated stage."""
+        return self.lin.rhs(self.data.t + self.tableau.c[self.stages[n]] * self.data.dt, v)
+
+    def forward(self, rows: Rows) -> tuple[Array, list[Array], list[Array]]:
+        """Increments (dim, n), the stages' states and the stages."""
+        states, k = [self.data.u], [self.stage(0, self.data.u)]
+        for n, row in enumerate(rows[:-1], start=1):
+            states.append(self.data.u + self.data.dt * self.combined(row, k))
+            k.append(self.stage(n, states[-1]))
+        return self.data.dt * self.combined(rows[-1], k), states, k
+
+    def residuals(self, increments: Array) -> Array:
+        """Errors of the step in the dataset's units, shape (dim, n)."""
+        return (increments - (self.data.S + self.data.r)) / self.data.scale[:, None]
+
+    def loss(self, rows: Rows) -> float:
+        """Mean squared error of the step; infinite where it is not a number."""
+        with np.errstate(all="ignore"):
+            value = float(np.mean(self.residuals(self.forward(rows)[0]) ** 2))
+        return value if np.isfinite(value) else np.inf
+
+    def normal_equations(self, rows: Rows) -> tuple[Array, Array]:
+        """``J^T J`` and ``J^T r`` of the residuals by the weights, in the order of :func:`packed`."""
+        square = np.zeros((self.n_weights, self.n_weights))
+        gradient = np.zeros(self.n_weights)
+        for first in range(0, self.data.n, _CHUNK):
+            part = StepModel(self.data.take(slice(first, first + _CHUNK)), self.lin)
+            part.data.__dict__["scale"] = self.data.scale
+            increments, states, k = part.forward(rows)
+            J = part.derivatives(rows, states, k)
+            square += J.T @ J
+            gradient += J.T @ part.residuals(increments).T.ravel()
+        return square, gradient
+
+    def derivatives(self, rows: Rows, states: list[Array], k: list[Array]) -> Array:
+        """Of the residuals by the weights, shape (n * dim, n_weights)."""
+        data, dim = self.data, self.data.dim
+        stacked = np.stack(k)
+        # g[l][n, c, d]: residual c of pair n by component d of what row l combines.
+        g: dict[int, Array] = {len(rows): np.broadcast_to(np.diag(data.dt / data.scale), (data.n, dim, dim))}
+        for n in range(len(rows) - 1, 0, -1):
+            by_stage = sum(g[m] * rows[m - 1][n] for m in range(n + 1, len(rows) + 1))
+            t = data.t + self.tableau.c[self.stages[n]] * data.dt
+            g[n] = data.dt * (by_stage @ self.lin.jacobian(t, states[n]))
+        blocks = [
+            (g[n][:, :, None, :] * stacked[:n].transpose(2, 0, 1)[:, None]).reshape(data.n * dim, -1)
+            for n in range(1, len(rows) + 1)
+        ]
+        return np.concatenate(blocks, axis=1)
+
+
+def packed(rows: Rows) -> Array:
+    """All weights in one vector."""
+    return np.concatenate([row.ravel() for row in rows])
+
+
+def unpacked(x: Array, dim: int) -> Rows:
+    """The rows of :func:`packed`."""
+    rows: Rows = []
+    first, n = 0, 1
+    while first < x.size:
+        rows.append(x[first : first + n * dim].reshape(n, dim))
+        first, n = first + n * dim, n + 1
+    return rows
+
+
+def starting_nodes(model: StepModel) -> Array:
+    """Fractions of the step where stages begin their training.
+
+    Those of Clenshaw and Curtis without the last: from a method's own nodes, which are not in order, the search ends
+    in minima ten times worse. Where the right-hand side depends on time they must be the method's.
+    """
+    n = len(model.stages)
+    if is_autonomous(model.data.equation):
+        return (1 - np.cos(np.pi * np.arange(n) / n)) / 2
+    return model.tableau.c[model.stages]
+
+
+def stage_by_stage(model: StepModel, nodes: Array) -> Rows:
+    """Rows by least squares, one after another, for stages at ``nodes`` (fractions of the step)."""
+    data = model.data
+    rows: Rows = []
+    k = [model.stage(0, data.u)]
+    changes = _changes(data, nodes[1:])
+    for n, change in enumerate([*changes, data.S + data.r], start=1):
+        row = np.stack([_least_squares(np.stack([k_j[d] for k_j in k], 1), change[d] / data.dt) for d in range(data.dim)], 1)
+        rows.append(row)
+        if n < len(model.stages):
+            k.append(model.stage(n, data.u + data.dt * model.combined(row, k)))
+    return rows
+
+
+def improved(
+    model: StepModel, check: StepModel, rows: Rows, *, iterations: int, patience: int, report: Report | None = None
+) -> tuple[Rows, bool]:
+    """Levenberg-Marquardt from ``rows``: the weights of least error on ``check``, and whether the keyboard ended it.
+
+    It ends after ``patience`` iterations that lower the held-out loss by less than a hundredth in all, or
+    when no damping makes a step worth taking.
+    """
+    dim, x = model.data.dim, packed(rows)
+    loss, damping = model.loss(rows), _DAMPING[0]
+    best, least = x, check.loss(rows)
+    mark, since, interrupted = least, 0, False
+    try:
+        for iteration in range(1, iterations + 1):
+            square, gradient = model.normal_equations(unpacked(x, dim))
+            diagonal = np.diag(square)
+            for _ in range(_TRIES):
+                damped = square + np.diag(damping * diagonal + 1e-16 * diagonal.max())
+                new = x - np.linalg.solve(damped, gradient)
+                found = model.loss(unpacked(new, dim))
+                if found < loss:
+                    break
+                damping *= 4
+            else:
+                break
+            x, loss, damping = new, found, max(damping / 4, _DAMPING[1])
+            held_out = check.loss(unpacked(x, dim))
+            if held_out < least:
+                best, least = x, held_out
+            since = 0 if least < 0.99 * mark else since + 1
+            mark = least if since == 0 else mark
+            if report is not None:
+                report(iteration, loss, held_out)
+            if since >= patience:
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    return unpacked(best, dim), interrupted
+
+
+def _least_squares(design: Array, target: Array) -> Array:
+    """Ridge least squares with columns of equal size."""
+    size = np.sqrt(np.mean(design**2, axis=0))
+    size = np.where(size > 0, size, 1.0)
+    ridge = np.sqrt(_RIDGE * len(design)) * np.eye(len(size))
+    rows = np.concatenate([design / size, ridge])
+    return np.linalg.lstsq(rows, np.concatenate([target, np.zeros(len(size))]), rcond=None)[0] / size
+
+
+def _changes(data: Dataset, nodes: Array) -> list[Array]:
+    """What the solution changes by from each pair to each node, (dim, n)."""
+    equation = data.equation
+    count = substeps_for(equation, float(data.t[0]), data.u, data.dt)
+    flow = compiled_flow(equation) if np.all(data.t == data.t[0]) or is_autonomous(equation) else None
+
+    def change(node: float) -> Array:
+        dt = float(node) * data.dt
+        if node == 0:
+            return np.zeros_like(data.u)
+        if flow is not None:
+            return flow(data.t[:1], data.u, dt, count)[1][0]
+        return exact_increment(equation, data.t, data.u, dt, count)
+
+    return [change(node) for node in nodes]
+
+
+def is_autonomous(equation: Equation) -> bool:
+    """Whether the right-hand side does not depend on time."""
+    return not recorded(equation).uses_time
