@@ -156,7 +156,7 @@ class NumbaBackend(AbstractBackend):
             if isinstance(method, ExplicitRungeKutta) and not whole:
                 t = method.tableau
                 a, b = learned_weights(method, learned) if own else (t.a, t.b)
-                arrays = fixed.staged_coefficients(a, b, t.c, t.needed)
+                arrays = fixed.staged_coefficients(a, b, t.c, t.needed, own=dtype if own else None)
             if isinstance(method, ExponentialRungeKutta):
                 if varying:
                     arrays = varying_tables(method, problem.equation, steps.lengths, dtype)

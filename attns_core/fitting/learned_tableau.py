@@ -120,7 +120,7 @@ class StepModel:
         return value if np.isfinite(value) else np.inf
 
     def jacobian(self, rows: Rows) -> tuple[Array, Array]:
-        """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), as :func:`packed` has them."""
+        """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :func:`packed`."""
         residuals, blocks = [], []
         for first in range(0, self.data.n, _CHUNK):
             part = self._part(slice(first, first + _CHUNK))

@@ -21,7 +21,14 @@ from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop, written
 from attns_core.kernels.order import ordered
 from attns_core.kernels.source import Source
-from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
+from attns_core.kernels.stage_arrays import (
+    combine,
+    combine_components,
+    component_tables,
+    evaluate_stage,
+    term_tables,
+    used_components,
+)
 from attns_core.kernels.step import Step
 from attns_core.kernels.vectors import LINE
 
@@ -104,7 +111,7 @@ class StagedLines:
     scaled: tuple[str, ...] = ("h = F(dt)",)
 
     def __init__(self, graph: Graph, form: Form, *, own: bool = False) -> None:
-        self.own = own
+        self.own, self.form = own, form
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
@@ -128,7 +135,10 @@ class StagedLines:
                 out.line("continue")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
                 out.line("y[x] = w[x]")
-            combine(out, dim, own=self.own)
+            if self.own:
+                combine_components(out, dim, self.form)
+            else:
+                combine(out, dim)
             with out.block("if s == stages"):
                 out.line("break")
             with out.block("if starts[s] < starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
@@ -139,12 +149,13 @@ class StagedLines:
             evaluate_stage(out, dim, self.used, self.lane, self.results)
 
 
-def staged_coefficients(a: Any, b: Any, c: Any, needed: Any) -> tuple[Any, ...]:
-    """A tableau as the staged form's arguments; its weights may have an axis of components.
+def staged_coefficients(a: Any, b: Any, c: Any, needed: Any, *, own: str | None = None) -> tuple[Any, ...]:
+    """A tableau as the staged form's arguments.
 
-    Row ``i`` makes the argument of stage ``i``, the last row the increment.
+    Row ``i`` makes the argument of stage ``i``, the last row the increment. ``own`` is the dtype of weights
+    ``a`` (stages, stages, dim) and ``b`` (stages, dim) that each component has its own of.
     """
-    tables = term_tables([*a, b], len(b))
+    tables = term_tables([*a, b], len(b)) if own is None else component_tables([*a, b], own)
     return (*tables, np.array(c, dtype=np.float64), np.array([*needed, True], dtype=np.bool_))
 
 

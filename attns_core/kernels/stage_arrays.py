@@ -6,61 +6,69 @@ next: literal offsets into one array are what lets the lane loop vectorise witho
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from attns_core.kernels.emit import fma_sum
+from attns_core.kernels.form import Form
 from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source, Statement
+from attns_core.kernels.vectors import explicit_bits
 
 _TERMS = 4
 """Terms that are added at a time."""
 
 
 def term_tables(rows: Sequence[Any], stages: int) -> tuple[Any, Any, Any]:
-    """Rows of coefficients of stages as ``starts, slots, weights``, terms padded to fours with the stage of zeros.
-
-    A coefficient is a number, or an array with one for each component; then ``weights`` has a second axis.
-    """
+    """Rows of coefficients of stages as ``starts, slots, weights``, terms padded to fours with the stage of zeros."""
     starts: list[int] = [0]
     slots: list[int] = []
-    weights: list[Any] = []
+    weights: list[float] = []
     for row in rows:
-        terms = [j for j in range(stages) if np.any(row[j] != 0)]
+        terms = [j for j in range(stages) if row[j] != 0]
         padding = -len(terms) % _TERMS
         slots += terms + [stages] * padding
-        weights += [row[j] for j in terms] + [np.zeros_like(row[0])] * padding
+        weights += [float(row[j]) for j in terms] + [0.0] * padding
         starts.append(len(slots))
     return np.array(starts, dtype=np.int64), np.array(slots, dtype=np.int64), np.array(weights, dtype=np.float64)
 
 
-def combine(out: Source, dim: int, *, own: bool = False) -> None:
-    """Row ``s`` of the tables times the stages, into the first rows of ``y``; nothing where the row is empty.
+def component_tables(rows: Sequence[Any], dtype: str) -> tuple[Any, Any, Any]:
+    """The same for rows of coefficients (stages, dim), each component's own, without padding; weights are flat."""
+    terms = [np.flatnonzero(row.any(axis=1)) for row in rows]
+    weights = [row[kept].ravel() for row, kept in zip(rows, terms, strict=True)]
+    starts = np.concatenate([[0], np.cumsum([kept.size for kept in terms])])
+    return starts.astype(np.int64), np.concatenate(terms).astype(np.int64), np.concatenate(weights).astype(dtype)
 
-    With ``own`` weights each component has a column of the tables.
-    """
-    rows = 1 if own else dim
-    with out.block(f"for m in range(starts[s], starts[s + 1], {_TERMS})"), _components(out, dim, own):
+
+def combine(out: Source, dim: int) -> None:
+    """Row ``s`` of the tables times the stages, into the first rows of ``y``; nothing where the row is empty."""
+    with out.block(f"for m in range(starts[s], starts[s + 1], {_TERMS})"):
         for q in range(_TERMS):
             # A slice of its own starts at zero: no check for negative indices in the loop.
-            out.line(f"o{q} = slots[m + {q}] * {dim} * L{' + d * L' if own else ''}")
-            out.line(f"k{q} = k[o{q} : o{q} + {rows} * L]")
-            out.line(f"a{q} = F(weights[m + {q}{', d' if own else ''}])")
-        if own:
-            out.line("yd = y[d * L : d * L + L]")
-        y = "yd" if own else "y"
+            out.line(f"o{q} = slots[m + {q}] * {dim} * L")
+            out.line(f"k{q} = k[o{q} : o{q} + {dim} * L]")
+            out.line(f"a{q} = F(weights[m + {q}])")
         terms = [(f"a{q}", f"k{q}[x]") for q in range(_TERMS)]
-        with out.block("if m == starts[s]"), out.block(f"for x in range({rows} * L)"):
-            out.line(f"{y}[x] = {fma_sum(terms)}")
-        with out.block("else"), out.block(f"for x in range({rows} * L)"):
-            out.line(f"{y}[x] = {fma_sum(terms, f'{y}[x]')}")
+        with out.block("if m == starts[s]"), out.block(f"for x in range({dim} * L)"):
+            out.line(f"y[x] = {fma_sum(terms)}")
+        with out.block("else"), out.block(f"for x in range({dim} * L)"):
+            out.line(f"y[x] = {fma_sum(terms, 'y[x]')}")
 
 
-def _components(out: Source, dim: int, own: bool) -> Any:
-    return out.block(f"for d in range({dim})") if own else nullcontext()
+def combine_components(out: Source, dim: int, form: Form) -> None:
+    """The same with :func:`component_tables`."""
+    given = {"dim": dim, "dtype": form.dtype, "lanes": form.lanes, "vector_bits": explicit_bits(form.vector_bits)}
+    out.define(
+        [
+            "from attns_core.kernels.component_sums import component_sums",
+            f"weigh = component_sums({', '.join(f'{name}={value!r}' for name, value in given.items())})",
+        ]
+    )
+    with out.block("if starts[s] < starts[s + 1]"):
+        out.line("done = weigh(y, k, slots, weights, starts[s], starts[s + 1])")
 
 
 def used_components(graph: Graph) -> list[int]:

@@ -80,9 +80,10 @@ def _same(first: Correction, second: Correction) -> bool:
 def _train(corrector: Corrector, context: Context) -> Any:
     from attns_core.training import train
 
-    if "lsq" not in context.registry.names("recipe"):
-        raise CheckSkipped("the recipe 'lsq' is not registered")
-    recipe = context.registry.get("recipe", "lsq")
+    name = corrector.recipe if corrector.tableau else "lsq"
+    if name not in context.registry.names("recipe"):
+        raise CheckSkipped(f"the recipe {name!r} is not registered")
+    recipe = context.registry.get("recipe", name)
     small = corrector.with_options(width=min(corrector.width, 16))
     return train(problems.OSCILLATOR, _HEUN, small, recipe, dt=_DT, trajectories=6)
 

@@ -1,0 +1,87 @@
+"""Stages weighed for each component by weights of its own, on explicit vectors: sums stay in registers.
+
+In a loop over lanes the compiler would ask before each component whether its rows overlap, and keep sums in memory.
+"""
+
+from typing import Any
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from attns_core.kernels.layer_function import Arguments
+from attns_core.kernels.vector_arithmetic import Vectors, vector_width
+
+_intrinsic: Any = intrinsic
+
+_SUMS = 8
+"""Sums side by side: as many as hide the latency of a multiply-add on two units."""
+
+
+def component_sums(*, dim: int, dtype: str, lanes: int, vector_bits: int) -> Any:
+    """The function ``sums(y, k, slots, weights, first, last)``; it returns 0.
+
+    It leaves ``sum_m weights[m * dim + d] * k[slots[m] * dim + d]`` over ``m`` from ``first`` to ``last`` in row ``d``
+    of ``y``, where rows of ``y`` and ``k`` have ``lanes`` values, added in this order from the first product on.
+
+    Parameters
+    ----------
+    dim : int
+        Components.
+    dtype : {"float64", "float32"}
+    lanes : int
+    vector_bits : int
+        Width of a vector; narrower where ``lanes`` is no multiple of it.
+    """
+    width = vector_width(dtype, lanes, vector_bits)
+    side = next(n for n in range(min(_SUMS, lanes // width), 0, -1) if lanes % (n * width) == 0)
+    rows = max(1, _SUMS // side)
+
+    @_intrinsic
+    def sums(context: Any, y: Any, k: Any, slots: Any, weights: Any, first: Any, last: Any) -> Any:
+        signature = types.intp(y, k, slots, weights, first, last)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            given = Arguments(context, builder, signature, args)
+            intp = context.get_value_type(types.intp)
+            v = Vectors(builder, dtype, width)
+            out, stages, slot_of, factors = (given.pointer(i) for i in range(4))
+            begin, end = given.index(4), given.index(5)
+
+            def group(d: Any, count: int, lane: Any) -> None:
+                """``count`` components from ``d`` on, ``side`` vectors of lanes from ``lane`` on."""
+                slot = [[cgutils.alloca_once(builder, v.type) for _ in range(side)] for _ in range(count)]
+
+                def terms(m: Any) -> list[tuple[Any, list[Any]]]:
+                    row = builder.add(builder.mul(builder.load(builder.gep(slot_of, [m])), intp(dim)), d)
+                    factor = builder.add(builder.mul(m, intp(dim)), d)
+                    found = []
+                    for c in range(count):
+                        start = builder.add(builder.mul(builder.add(row, intp(c)), intp(lanes)), lane)
+                        values = [v.load(stages, builder.add(start, intp(q * width))) for q in range(side)]
+                        found.append((v.spread(factors, builder.add(factor, intp(c))), values))
+                    return found
+
+                for c, (weight, values) in enumerate(terms(begin)):
+                    for q in range(side):
+                        builder.store(builder.fmul(weight, values[q]), slot[c][q])
+                with cgutils.for_range_slice(builder, builder.add(begin, intp(1)), end, intp(1)) as (m, _):
+                    for c, (weight, values) in enumerate(terms(m)):
+                        for q in range(side):
+                            v.accumulate(weight, values[q], slot[c][q])
+                for c in range(count):
+                    start = builder.add(builder.mul(builder.add(d, intp(c)), intp(lanes)), lane)
+                    for q in range(side):
+                        v.store(builder.load(slot[c][q]), out, builder.add(start, intp(q * width)))
+
+            with cgutils.for_range_slice(builder, intp(0), intp(lanes), intp(side * width)) as (lane, _):
+                whole = dim - dim % rows
+                with cgutils.for_range_slice(builder, intp(0), intp(whole), intp(rows)) as (d, _):
+                    group(d, rows, lane)
+                if dim > whole:
+                    group(intp(whole), dim - whole, lane)
+            return context.get_constant(types.intp, 0)
+
+        return signature, generate
+
+    return sums
