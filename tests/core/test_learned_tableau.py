@@ -1,0 +1,238 @@
+"""Learned tableaus: the same step on every backend, derivatives that are right, fits that pay, clear refusals."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from attns_plugins.correctors import CORRECTORS
+from attns_plugins.equations import EQUATIONS
+from attns_plugins.methods import METHODS
+from attns_plugins.recipes.lsq import LSQ
+from attns_plugins.recipes.tableau_lm import TABLEAU_LM
+from attns_plugins.recipes.varpro_lm import VARPRO_LM
+
+from attns_core import AttnsError, OneStepSolver, Problem
+from attns_core.backend import AbstractBackend
+from attns_core.backends.numba_cpu import NumbaBackend
+from attns_core.backends.numpy_reference import NumpyBackend
+from attns_core.backends.torch_device import TorchBackend
+from attns_core.control import FixedStep, StepsPerSave
+from attns_core.corrector import CorrectorSequence, TrainedCorrector
+from attns_core.dataset import Dataset, make_dataset
+from attns_core.equation import Equation
+from attns_core.fitting import learned_tableau
+from attns_core.fitting.learned_tableau import StepModel, improved, packed, stage_by_stage, starting_nodes, unpacked
+from attns_core.linearisation import Linearisation
+from attns_core.operations import operations
+from attns_core.training import train
+
+METHOD: dict[str, Any] = {m.name: m for m in METHODS}
+EQUATION: dict[str, Equation] = {e.name: e for e in EQUATIONS}
+TABLEAU = next(c for c in CORRECTORS if c.tableau)
+PENDULUM = EQUATION["k-link-pendulum"].with_params(amplitude=np.pi / 16)
+BACKENDS: list[AbstractBackend] = [NumbaBackend(), TorchBackend(name="torch-cpu", device="cpu")]
+
+
+def some_tableau(method: Any, dim: int, *, size: float = 0.03, seed: int = 0) -> TrainedCorrector:
+    s = method.tableau.stages
+    added = size * np.random.default_rng(seed).standard_normal((s + 1, s, dim))
+    added *= np.tril(np.ones((s + 1, s)), -1)[:, :, None]
+    return TrainedCorrector(input="u", mean=np.zeros(dim), scale=np.ones(dim), linear=False, tableau=added)
+
+
+def states(backend: AbstractBackend, problem: Problem, method: Any, corrector: Any, dt: float, dtype: str) -> Any:
+    return backend.prepare(problem, method, FixedStep(dt), corrector, dtype)().u
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
+@pytest.mark.parametrize(
+    ("equation", "method", "dt", "n"),
+    [
+        ("lorenz-63", "rk4", 0.01, 37),
+        ("driven-oscillator", "dopri5", 0.1, 5),
+        ("k-link-pendulum", "dop853", 0.05, 1),
+        ("lorenz-96", "bs3", 0.01, 200),
+    ],
+)
+def test_every_backend_takes_the_reference_step(
+    backend: AbstractBackend, equation: str, method: str, dt: float, n: int
+) -> None:
+    problem = Problem.sample(EQUATION[equation], n=n, seed=1, t_end=10 * dt, save_every=5 * dt)
+    corrector = some_tableau(METHOD[method], problem.equation.dim)
+    expected = states(NumpyBackend(), problem, METHOD[method], corrector, dt, "float64")
+    bare = states(NumpyBackend(), problem, METHOD[method], None, dt, "float64")
+    found = states(backend, problem, METHOD[method], corrector, dt, "float64")
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+    assert np.abs(expected - bare).max() > 1e-4
+    single = states(backend, problem, METHOD[method], corrector, dt, "float32")
+    np.testing.assert_allclose(single, expected, rtol=2e-4, atol=2e-4)
+
+
+def test_a_tableau_that_adds_nothing_is_the_bare_method() -> None:
+    problem = Problem.sample(PENDULUM, n=9, t_end=1.0, save_every=0.5)
+    nothing = some_tableau(METHOD["dop853"], 4, size=0.0)
+    expected = states(NumpyBackend(), problem, METHOD["dop853"], None, 0.1, "float64")
+    found = states(NumpyBackend(), problem, METHOD["dop853"], nothing, 0.1, "float64")
+    np.testing.assert_array_equal(found, expected)
+    compiled = states(NumbaBackend(), problem, METHOD["dop853"], nothing, 0.1, "float64")
+    np.testing.assert_allclose(compiled, expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda b: b.name)
+def test_a_term_beside_it_reads_the_stages_that_it_makes(backend: AbstractBackend) -> None:
+    rng = np.random.default_rng(4)
+    both = replace(
+        some_tableau(METHOD["rk4"], 4),
+        linear=True,
+        offset=0.01 * rng.standard_normal((5, 4)),
+        weights=0.01 * rng.standard_normal((5, 4, 4)),
+        values=np.eye(4),
+    )
+    problem = Problem.sample(PENDULUM, n=40, t_end=1.0, save_every=0.5)
+    expected = states(NumpyBackend(), problem, METHOD["rk4"], both, 0.1, "float64")
+    alone = states(NumpyBackend(), problem, METHOD["rk4"], replace(both, tableau=None), 0.1, "float64")
+    np.testing.assert_allclose(states(backend, problem, METHOD["rk4"], both, 0.1, "float64"), expected, rtol=1e-10)
+    assert np.abs(expected - alone).max() > 1e-4
+
+
+def test_steps_of_several_lengths_are_compiled_too() -> None:
+    problem = replace(Problem.sample(PENDULUM, n=40), t_save=np.array([0.0, 0.3, 1.0]))
+    corrector = some_tableau(METHOD["rk4"], 4)
+    found = [
+        b.prepare(problem, METHOD["rk4"], StepsPerSave(4), corrector, "float64")().u
+        for b in (NumpyBackend(), NumbaBackend())
+    ]
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["driven-oscillator", "k-link-pendulum", "lotka-volterra"])
+def test_linearisations_are_the_right_hand_side_and_its_derivatives(name: str) -> None:
+    equation = EQUATION[name]
+    lin = Linearisation(equation)
+    u, t = equation.initial_states(3, 21), np.linspace(0, 2, 21)
+    np.testing.assert_allclose(lin.rhs(t, u), equation.evaluate(t, u), rtol=1e-12, atol=1e-12)
+    v = np.random.default_rng(1).standard_normal(u.shape)
+    slope = (lin.rhs(t, u + 1e-6 * v) - lin.rhs(t, u - 1e-6 * v)) / 2e-6
+    np.testing.assert_allclose(np.einsum("nij,jn->in", lin.jacobian(t, u), v), slope, rtol=1e-6, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Dataset:
+    return make_dataset(PENDULUM, METHOD["rk4"], 0.1, trajectories=20, t_end=4.0)
+
+
+@pytest.mark.parametrize(("equation", "method"), [("driven-oscillator", "dopri5"), ("lotka-volterra", "rk4")])
+def test_derivatives_by_the_weights(equation: str, method: str) -> None:
+    data = make_dataset(EQUATION[equation], METHOD[method], 0.2, trajectories=3, t_end=2.0)
+    model = StepModel(data, Linearisation(data.equation))
+    rows = stage_by_stage(model, starting_nodes(model))
+    x = packed(rows)
+    assert x.size == model.n_weights
+    np.testing.assert_array_equal(packed(unpacked(x, data.dim)), x)
+    residuals, jacobian = model.jacobian(rows)
+
+    def at(x: Any) -> Any:
+        return model.residuals(model.forward(unpacked(x, data.dim))[0]).T.ravel()
+
+    np.testing.assert_allclose(residuals, at(x), atol=1e-14)
+    for i in range(0, x.size, 7):
+        h = np.zeros_like(x)
+        h[i] = 1e-5
+        np.testing.assert_allclose(jacobian[:, i], (at(x + h) - at(x - h)) / 2e-5, rtol=1e-5, atol=1e-8)
+
+
+def test_the_models_step_is_the_solvers(pairs: Dataset) -> None:
+    """What is trained is what backends do, unused stages of an embedded pair included."""
+    data = make_dataset(PENDULUM, METHOD["dopri5"], 0.2, trajectories=5, t_end=1.0)
+    model = StepModel(data, Linearisation(PENDULUM))
+    rows = stage_by_stage(model, starting_nodes(model))
+    corrector = TrainedCorrector(input="u", mean=np.zeros(4), scale=np.ones(4), linear=False, tableau=model.added(rows))
+    problem = Problem(equation=PENDULUM, u0=data.u, t_save=np.array([0.0, 0.2]))
+    stepped = states(NumpyBackend(), problem, METHOD["dopri5"], corrector, 0.2, "float64")[1]
+    np.testing.assert_allclose(stepped - data.u, model.forward(rows)[0], atol=1e-14)
+    # The first row's weight is the node's: what explicit Euler does at a fraction of the step.
+    np.testing.assert_array_equal(model.added(model.bare()), 0)
+
+
+def test_it_learns_more_than_a_term_of_many_units_can(pairs: Dataset) -> None:
+    texts: list[str] = []
+    recipe = TABLEAU_LM.with_options(iterations=40)
+    fit = recipe.fit(TABLEAU, pairs, seed=1, progress=lambda _, text: texts.append(text))
+    again = recipe.fit(TABLEAU, pairs, seed=1)
+    assert fit.held_out is not None
+    np.testing.assert_array_equal(fit.trained.tableau, again.trained.tableau)
+    assert fit.curve[-1][2] <= fit.curve[0][2]
+    assert any("held-out" in text for text in texts)
+    units = LSQ.with_options(bandwidths=(0.1,)).fit(
+        next(c for c in CORRECTORS if c.name == "neurvec").with_options(width=16), pairs, seed=1
+    )
+    assert units.held_out is not None
+    assert fit.held_out < 1e-2
+    assert fit.held_out < units.held_out / 3
+
+
+def test_rollouts_gain_what_steps_gain() -> None:
+    trained = train(PENDULUM, METHOD["rk4"], TABLEAU, TABLEAU_LM, dt=0.1, trajectories=40, t_end=4.0).corrector
+    problem = Problem.sample(PENDULUM, n=64, seed=9, t_end=4.0, save_every=1.0)
+    exact = states(NumbaBackend(), problem, METHOD["dop853"], None, 0.01, "float64")
+
+    def error(corrector: Any) -> float:
+        u = states(NumbaBackend(), problem, METHOD["rk4"], corrector, 0.1, "float64")
+        return float(np.sqrt(np.mean((u - exact) ** 2)))
+
+    assert error(trained) < error(None) / 8
+
+
+def test_the_keyboard_ends_training_with_the_best_so_far(pairs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = StepModel(pairs, Linearisation(PENDULUM))
+    rows = stage_by_stage(model, starting_nodes(model))
+    steps = iter(range(100))
+    step = learned_tableau._step
+
+    def interrupted(*arguments: Any) -> Any:
+        if next(steps) == 3:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    monkeypatch.setattr(learned_tableau, "_step", interrupted)
+    best, ended = improved(model, model, rows, iterations=10, patience=5)
+    assert ended
+    assert model.loss(best) < model.loss(rows)
+
+
+def test_operations_are_those_of_the_weights_that_are_used() -> None:
+    problem = Problem.sample(PENDULUM, n=3, t_end=1.0)
+
+    def count(corrector: Any) -> float:
+        solver = OneStepSolver(method=METHOD["rk4"], backend=NumpyBackend(), corrector=corrector)
+        solution = solver.prepare(problem, FixedStep(0.1))()
+        return float(operations(problem, METHOD["rk4"], FixedStep(0.1), corrector, solution)[0])
+
+    # RK4 has 3 + 4 weights, a full tableau 6 + 4: 3 more for each of 4 components, 2 operations in 10 steps.
+    assert count(some_tableau(METHOD["rk4"], 4)) - count(None) == 10 * 2 * 4 * 3
+
+
+def test_what_cannot_be_is_refused_in_words(pairs: Dataset) -> None:
+    trained = some_tableau(METHOD["rk4"], 4)
+    problem = Problem.sample(PENDULUM, n=3, t_end=1.0)
+    for backend in (NumpyBackend(), *BACKENDS):
+        for name in ("zero", "rodas4"):
+            reason = backend.supports(problem, METHOD[name], FixedStep(0.1), trained, "float64")
+            assert reason is not None
+            assert "learned tableau needs an explicit Runge-Kutta method" in reason
+    with pytest.raises(AttnsError, match="a learned tableau of 4 stages; 'dop853' has 12"):
+        states(NumpyBackend(), problem, METHOD["dop853"], trained, 0.1, "float64")
+    with pytest.raises(AttnsError, match="serves steps of one length"):
+        CorrectorSequence(correctors=(trained,), starts=np.zeros(1), lengths=np.ones(1))
+    with pytest.raises(AttnsError, match="clip limit a term, and a learned tableau has none"):
+        TABLEAU.with_options(clip=2.0)
+    with pytest.raises(AttnsError, match="is a learned tableau and has no features to fit"):
+        LSQ.fit(TABLEAU, pairs, seed=0)
+    with pytest.raises(AttnsError, match="no features to fit"):
+        VARPRO_LM.fit(TABLEAU, pairs, seed=0)
+    with pytest.raises(AttnsError, match="use its recipe 'varpro-lm'"):
+        TABLEAU_LM.fit(next(c for c in CORRECTORS if c.name == "stage-attention"), pairs, seed=0)
+    chain = make_dataset(EQUATION["spring-chain"], METHOD["dop853"], 0.5, trajectories=2, t_end=1.0)
+    with pytest.raises(AttnsError, match="3120 weights of dop853 on 40 components are too many"):
+        TABLEAU_LM.fit(TABLEAU, chain, seed=0)
