@@ -1,7 +1,7 @@
 """Levenberg-Marquardt on the weights inside the step, from least squares stage by stage."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 import numpy as np
@@ -26,17 +26,21 @@ class TableauLevenbergMarquardt(AbstractRecipe):
     patience : int
         Steps that lower the held-out error by less than a hundredth in all before the search ends.
     pairs : int
-        Pairs that are trained on, held-out ones included.
+        Pairs that are trained on, drawn by how hard they are
+        (:func:`attns_core.fitting.learned_tableau.drawn`).
+    check_pairs : int
+        Held-out pairs that training is judged on.
     """
 
     name: str = field(default="tableau-lm", init=False)
     title: str = field(default="Levenberg-Marquardt inside the step", init=False)
     iterations: int = 150
     patience: int = 15
-    pairs: int = 4000
+    pairs: int = 1500
+    check_pairs: int = 3000
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
-        from attns_core.fitting.learned_tableau import StepModel, improved, stage_by_stage, starting_nodes
+        from attns_core.fitting.learned_tableau import StepModel, drawn, improved, stage_by_stage, starting_nodes
         from attns_core.linearisation import Linearisation
 
         if not corrector.tableau:
@@ -46,9 +50,10 @@ class TableauLevenbergMarquardt(AbstractRecipe):
             )
         linearisation = Linearisation(dataset.equation)  # Compiling is not counted, as with solvers.
         start = time.perf_counter()
-        data = thinned(dataset, self.pairs, seed)
-        model = StepModel(data.take(~data.held_out), linearisation)
-        check = StepModel(data.take(data.held_out), linearisation)
+        whole = replace(dataset, units=dataset.scale)
+        pairs, weight = drawn(whole.take(~dataset.held_out), self.pairs, seed)
+        model = StepModel(pairs, linearisation, weight)
+        check = StepModel(thinned(whole.take(dataset.held_out), self.check_pairs, seed), linearisation)
         bare_training, bare = model.loss(model.bare()), check.loss(check.bare())
         curve: list[tuple[float, float, float]] = []
 
