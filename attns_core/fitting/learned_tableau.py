@@ -5,7 +5,8 @@ Row ``l`` of the unknowns combines the stages before it, ``v_l = u + dt sum_{j<l
 
 * stage by stage, each row by least squares, so that stage ``l`` comes as close as it can to the
   solution at a node of its own, ``u(t + c_l dt)``;
-* all at once, by Levenberg-Marquardt on the error of the step, whose derivatives come backwards
+* all at once, first alike for all components, then each component's own, by Levenberg-Marquardt on the error of the
+  step, whose derivatives come backwards
   through the stages (one Jacobian of the right-hand side per stage), with the second-order term of
   Transtrum and Sethna (Phys. Rev. E 83, 036701, 2011) along each step: the valleys are narrow and bent.
 
@@ -62,11 +63,14 @@ class StepModel:
         Of the dataset's equation.
     weight : array, shape (n,), optional
         What each pair's error is multiplied by (default: 1).
+    shared : bool
+        Whether one set of weights serves all components.
     """
 
     data: Dataset
     lin: Linearisation
     weight: Array | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         method = self.data.method
@@ -75,11 +79,11 @@ class StepModel:
         self.tableau = method.tableau
         self.stages = np.flatnonzero(self.tableau.needed)
         """The stages that are evaluated."""
-        self.n_weights = self.data.dim * sum(range(1, len(self.stages) + 1))
+        self.n_weights = (1 if self.shared else self.data.dim) * sum(range(1, len(self.stages) + 1))
         if self.n_weights > _MOST_WEIGHTS:
             raise AttnsError(
                 f"{self.n_weights} weights of {method.name} on {self.data.dim} components are too many for dense "
-                f"derivatives (at most {_MOST_WEIGHTS}); use a method of fewer stages"
+                f"derivatives (at most {_MOST_WEIGHTS}); use a method of fewer stages, or head='shared'"
             )
 
     def bare(self) -> Rows:
@@ -124,7 +128,7 @@ class StepModel:
         return value if np.isfinite(value) else np.inf
 
     def jacobian(self, rows: Rows) -> tuple[Array, Array]:
-        """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :func:`packed`."""
+        """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :meth:`packed`."""
         residuals, blocks = [], []
         for first in range(0, self.data.n, _CHUNK):
             part = self._part(slice(first, first + _CHUNK))
@@ -136,7 +140,7 @@ class StepModel:
     def _part(self, pairs: slice) -> "StepModel":
         """Some of the pairs, in the units of all."""
         weight = None if self.weight is None else self.weight[pairs]
-        return StepModel(replace(self.data.take(pairs), units=self.data.scale), self.lin, weight)
+        return replace(self, data=replace(self.data.take(pairs), units=self.data.scale), weight=weight)
 
     def derivatives(self, rows: Rows, states: list[Array], k: list[Array]) -> Array:
         """Of the residuals by the weights, shape (n * dim, n_weights)."""
@@ -150,11 +154,27 @@ class StepModel:
             by_stage = sum(g[m] * rows[m - 1][n] for m in range(n + 1, len(rows) + 1))
             t = data.t + self.tableau.c[self.stages[n]] * data.dt
             g[n] = data.dt * (by_stage @ self.lin.jacobian(t, states[n]))
-        blocks = [
-            (g[n][:, :, None, :] * stacked[:n].transpose(2, 0, 1)[:, None]).reshape(data.n * dim, -1)
-            for n in range(1, len(rows) + 1)
-        ]
+        blocks = []
+        for n in range(1, len(rows) + 1):
+            before = stacked[:n].transpose(2, 0, 1)
+            own = g[n] @ before.transpose(0, 2, 1) if self.shared else g[n][:, :, None, :] * before[:, None]
+            blocks.append(own.reshape(data.n * dim, -1))
         return np.concatenate(blocks, axis=1)
+
+    def packed(self, rows: Rows) -> Array:
+        """The unknowns in one vector; of weights that are to be shared, the means over components."""
+        return np.concatenate([(row.mean(axis=1) if self.shared else row).ravel() for row in rows])
+
+    def unpacked(self, x: Array) -> Rows:
+        """The rows of :meth:`packed`."""
+        dim, width = self.data.dim, 1 if self.shared else self.data.dim
+        rows: Rows = []
+        first, n = 0, 1
+        while first < x.size:
+            row = x[first : first + n * width].reshape(n, width)
+            rows.append(np.broadcast_to(row, (n, dim)))
+            first, n = first + n * width, n + 1
+        return rows
 
 
 def drawn(data: Dataset, most: int, seed: int) -> tuple[Dataset, Array]:
@@ -174,21 +194,6 @@ def drawn(data: Dataset, most: int, seed: int) -> tuple[Dataset, Array]:
         chance = np.minimum(1.0, chance * most / chance.sum())
     kept = np.flatnonzero(np.random.default_rng([seed, 11]).random(data.n) < chance)
     return data.take(kept), np.sqrt(len(kept) / data.n / chance[kept])
-
-
-def packed(rows: Rows) -> Array:
-    """All weights in one vector."""
-    return np.concatenate([row.ravel() for row in rows])
-
-
-def unpacked(x: Array, dim: int) -> Rows:
-    """The rows of :func:`packed`."""
-    rows: Rows = []
-    first, n = 0, 1
-    while first < x.size:
-        rows.append(x[first : first + n * dim].reshape(n, dim))
-        first, n = first + n * dim, n + 1
-    return rows
 
 
 def starting_nodes(model: StepModel) -> Array:
@@ -227,7 +232,8 @@ def improved(
     It ends after ``patience`` iterations that lower the held-out loss by less than a hundredth in all, or
     when no damping makes a step worth taking.
     """
-    dim, x = model.data.dim, packed(rows)
+    x = model.packed(rows)
+    rows = model.unpacked(x)
     loss, damping = model.loss(rows), _DAMPING[0]
     best, least = x, check.loss(rows)
     mark, since, interrupted = least, 0, False
@@ -238,7 +244,7 @@ def improved(
                 break
             x, loss, damping = found
             damping = max(damping / _SOFTER, _DAMPING[1])
-            held_out = check.loss(unpacked(x, dim))
+            held_out = check.loss(model.unpacked(x))
             if held_out < least:
                 best, least = x, held_out
             since = 0 if least < 0.99 * mark else since + 1
@@ -249,17 +255,16 @@ def improved(
                 break
     except KeyboardInterrupt:
         interrupted = True
-    return unpacked(best, dim), interrupted
+    return model.unpacked(best), interrupted
 
 
 def _step(model: StepModel, x: Array, loss: float, damping: float) -> tuple[Array, float, float] | None:
     """Weights of less loss, that loss, and the damping that led there; None if no damping does."""
-    dim = model.data.dim
 
     def residuals(x: Array) -> Array:
-        return model.residuals(model.forward(unpacked(x, dim))[0]).T.ravel()
+        return model.residuals(model.forward(model.unpacked(x))[0]).T.ravel()
 
-    r, J = model.jacobian(unpacked(x, dim))
+    r, J = model.jacobian(model.unpacked(x))
     square, gradient = J.T @ J, J.T @ r
     size = np.diag(square)
     for _ in range(_TRIES):
@@ -274,7 +279,7 @@ def _step(model: StepModel, x: Array, loss: float, damping: float) -> tuple[Arra
             second = -cho_solve(factor, J.T @ bend, check_finite=False) / 2
             share = np.linalg.norm(np.sqrt(size) * second) / np.linalg.norm(np.sqrt(size) * first)
         new = x + first + (second if share < _MOST_BENT / 2 else 0.0)
-        after = model.loss(unpacked(new, dim))
+        after = model.loss(model.unpacked(new))
         if after < loss:
             return new, after, damping
         damping *= _HARDER

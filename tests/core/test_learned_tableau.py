@@ -22,7 +22,7 @@ from attns_core.corrector import CorrectorSequence, TrainedCorrector
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.equation import Equation
 from attns_core.fitting import learned_tableau
-from attns_core.fitting.learned_tableau import StepModel, improved, packed, stage_by_stage, starting_nodes, unpacked
+from attns_core.fitting.learned_tableau import StepModel, drawn, improved, stage_by_stage, starting_nodes
 from attns_core.linearisation import Linearisation
 from attns_core.operations import operations
 from attns_core.training import train
@@ -122,18 +122,19 @@ def pairs() -> Dataset:
     return make_dataset(PENDULUM, METHOD["rk4"], 0.1, trajectories=20, t_end=4.0)
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize(("equation", "method"), [("driven-oscillator", "dopri5"), ("lotka-volterra", "rk4")])
-def test_derivatives_by_the_weights(equation: str, method: str) -> None:
+def test_derivatives_by_the_weights(equation: str, method: str, shared: bool) -> None:
     data = make_dataset(EQUATION[equation], METHOD[method], 0.2, trajectories=3, t_end=2.0)
-    model = StepModel(data, Linearisation(data.equation))
-    rows = stage_by_stage(model, starting_nodes(model))
-    x = packed(rows)
+    weight = np.random.default_rng(2).uniform(0.5, 2.0, data.n)
+    model = StepModel(data, Linearisation(data.equation), weight, shared=shared)
+    x = model.packed(stage_by_stage(model, starting_nodes(model)))
     assert x.size == model.n_weights
-    np.testing.assert_array_equal(packed(unpacked(x, data.dim)), x)
-    residuals, jacobian = model.jacobian(rows)
+    np.testing.assert_allclose(model.packed(model.unpacked(x)), x, rtol=1e-15)
+    residuals, jacobian = model.jacobian(model.unpacked(x))
 
     def at(x: Any) -> Any:
-        return model.residuals(model.forward(unpacked(x, data.dim))[0]).T.ravel()
+        return model.residuals(model.forward(model.unpacked(x))[0]).T.ravel()
 
     np.testing.assert_allclose(residuals, at(x), atol=1e-14)
     for i in range(0, x.size, 7):
@@ -151,13 +152,42 @@ def test_the_models_step_is_the_solvers(pairs: Dataset) -> None:
     problem = Problem(equation=PENDULUM, u0=data.u, t_save=np.array([0.0, 0.2]))
     stepped = states(NumpyBackend(), problem, METHOD["dopri5"], corrector, 0.2, "float64")[1]
     np.testing.assert_allclose(stepped - data.u, model.forward(rows)[0], atol=1e-14)
-    # The first row's weight is the node's: what explicit Euler does at a fraction of the step.
     np.testing.assert_array_equal(model.added(model.bare()), 0)
+
+
+def test_drawn_pairs_are_the_hard_ones_and_stand_for_all() -> None:
+    data = make_dataset(EQUATION["k-link-pendulum"], METHOD["rk4"], 0.1, trajectories=60, t_end=6.0)
+    size = np.sqrt(np.mean((data.r / data.scale[:, None]) ** 2, axis=0))
+    estimates = []
+    for seed in range(20):
+        part, weight = drawn(data, 400, seed)
+        own = np.sqrt(np.mean((part.r / part.scale[:, None]) ** 2, axis=0))
+        assert abs(part.n - 400) < 80
+        np.testing.assert_array_equal(part.scale, data.scale)
+        assert np.mean(own) > 1.3 * np.mean(size)
+        estimates.append(np.mean((weight * own) ** 2))
+    assert abs(np.mean(estimates) / np.mean(size**2) - 1) < 0.1
+    whole, ones = drawn(data, data.n, 0)
+    assert whole.n == data.n
+    assert (ones == 1).all()
+
+
+def test_shared_weights_are_one_tableau_for_all_components(pairs: Dataset) -> None:
+    recipe = TABLEAU_LM.with_options(shared_iterations=30, iterations=30)
+    shared = recipe.fit(TABLEAU.with_options(head="shared"), pairs, seed=1)
+    own = recipe.fit(TABLEAU, pairs, seed=1)
+    assert shared.trained.tableau is not None
+    assert own.trained.tableau is not None
+    np.testing.assert_array_equal(np.ptp(shared.trained.tableau, axis=2), 0)
+    assert np.ptp(own.trained.tableau, axis=2).max() > 0
+    assert shared.held_out is not None
+    assert own.held_out is not None
+    assert own.held_out < shared.held_out < 0.1
 
 
 def test_it_learns_more_than_a_term_of_many_units_can(pairs: Dataset) -> None:
     texts: list[str] = []
-    recipe = TABLEAU_LM.with_options(iterations=40)
+    recipe = TABLEAU_LM.with_options(shared_iterations=30, iterations=30)
     fit = recipe.fit(TABLEAU, pairs, seed=1, progress=lambda _, text: texts.append(text))
     again = recipe.fit(TABLEAU, pairs, seed=1)
     assert fit.held_out is not None

@@ -21,8 +21,11 @@ class TableauLevenbergMarquardt(AbstractRecipe):
 
     Parameters
     ----------
+    shared_iterations : int
+        Most Levenberg-Marquardt steps with weights that all components share: few unknowns, which cost little
+        and generalise best.
     iterations : int
-        Most Levenberg-Marquardt steps.
+        Most Levenberg-Marquardt steps after that with each component's own weights; none for ``head="shared"``.
     patience : int
         Steps that lower the held-out error by less than a hundredth in all before the search ends.
     pairs : int
@@ -34,7 +37,8 @@ class TableauLevenbergMarquardt(AbstractRecipe):
 
     name: str = field(default="tableau-lm", init=False)
     title: str = field(default="Levenberg-Marquardt inside the step", init=False)
-    iterations: int = 150
+    shared_iterations: int = 80
+    iterations: int = 80
     patience: int = 15
     pairs: int = 1500
     check_pairs: int = 3000
@@ -52,27 +56,30 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         start = time.perf_counter()
         whole = replace(dataset, units=dataset.scale)
         pairs, weight = drawn(whole.take(~dataset.held_out), self.pairs, seed)
-        model = StepModel(pairs, linearisation, weight)
-        check = StepModel(thinned(whole.take(dataset.held_out), self.check_pairs, seed), linearisation)
+        check = StepModel(thinned(whole.take(dataset.held_out), self.check_pairs, seed), linearisation, shared=True)
+        model = StepModel(pairs, linearisation, weight, shared=True)
+        phases = [(model, self.shared_iterations)]
+        if corrector.head != "shared":
+            phases.append((replace(model, shared=False), self.iterations))
         bare_training, bare = model.loss(model.bare()), check.loss(check.bare())
         curve: list[tuple[float, float, float]] = []
+        most = sum(iterations for _, iterations in phases)
 
         def report(iteration: int, training: float, held_out: float) -> None:
             seconds = time.perf_counter() - start
             curve.append((seconds, training / bare_training, held_out / bare))
             if progress is not None:
-                left = seconds / iteration * (self.iterations - iteration)
-                text = f"loss {curve[-1][1]:.2e}, held-out {curve[-1][2]:.2e}, at most {left:.0f} s left"
-                progress(iteration / self.iterations, f"iteration {iteration}/{self.iterations}, {text}")
+                kind = "shared" if model.shared else "own"
+                text = f"loss {curve[-1][1]:.2e}, held-out {curve[-1][2]:.2e}, {seconds:.0f} s"
+                progress(min(1.0, len(curve) / most), f"{kind} weights, iteration {iteration}: {text}")
 
-        rows, interrupted = improved(
-            model,
-            check,
-            stage_by_stage(model, starting_nodes(model)),
-            iterations=self.iterations,
-            patience=self.patience,
-            report=report,
-        )
+        rows, interrupted = stage_by_stage(model, starting_nodes(model)), False
+        for model, iterations in phases:
+            if interrupted:
+                break
+            rows, interrupted = improved(
+                model, check, rows, iterations=iterations, patience=self.patience, report=report
+            )
         seconds = time.perf_counter() - start
         held_out = check.loss(rows) / bare
         curve.append((seconds, model.loss(rows) / bare_training, held_out))
