@@ -22,7 +22,8 @@ from attns_core.corrector import CorrectorSequence, TrainedCorrector
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.equation import Equation
 from attns_core.fitting import learned_tableau
-from attns_core.fitting.learned_tableau import StepModel, drawn, improved, stage_by_stage, starting_nodes
+from attns_core.fitting.learned_tableau import drawn, improved, stage_by_stage, starting_nodes
+from attns_core.fitting.step_model import StepModel
 from attns_core.linearisation import Linearisation
 from attns_core.operations import operations
 from attns_core.training import train
@@ -67,6 +68,16 @@ def test_every_backend_takes_the_reference_step(
     assert np.abs(expected - bare).max() > 1e-4
     single = states(backend, problem, METHOD[method], corrector, dt, "float32")
     np.testing.assert_allclose(single, expected, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("lanes", [1, 5, 24, 48])
+@pytest.mark.parametrize("vector_bits", [128, 512])
+def test_blocks_and_vectors_of_any_length_take_the_same_steps(lanes: int, vector_bits: int) -> None:
+    problem = Problem.sample(EQUATION["lorenz-63"], n=50, seed=1, t_end=0.1, save_every=0.05)
+    corrector = some_tableau(METHOD["rk4"], 3)
+    expected = states(NumbaBackend(), problem, METHOD["rk4"], corrector, 0.01, "float64")
+    backend = NumbaBackend(lanes=lanes, vector_bits=vector_bits)
+    np.testing.assert_array_equal(states(backend, problem, METHOD["rk4"], corrector, 0.01, "float64"), expected)
 
 
 def test_a_tableau_that_adds_nothing_is_the_bare_method() -> None:

@@ -44,7 +44,8 @@ class TableauLevenbergMarquardt(AbstractRecipe):
     check_pairs: int = 3000
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
-        from attns_core.fitting.learned_tableau import StepModel, drawn, improved, stage_by_stage, starting_nodes
+        from attns_core.fitting.learned_tableau import drawn, improved, stage_by_stage, starting_nodes
+        from attns_core.fitting.step_model import StepModel
         from attns_core.linearisation import Linearisation
 
         if not corrector.tableau:

@@ -1,0 +1,150 @@
+"""The steps of training pairs as a function of the weights inside them, with derivatives.
+
+Row ``l`` of the weights combines the stages before it, ``v_l = u + dt sum_{j<l} w_lj k_j`` and
+``k_l = f(t + c_l dt, v_l)``; the last row makes the increment. Derivatives come backwards through the
+stages, one Jacobian of the right-hand side per stage.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias, final
+
+import numpy as np
+
+from attns_core.dataset import Dataset
+from attns_core.errors import AttnsError
+from attns_core.linearisation import Linearisation
+from attns_core.method import ExplicitRungeKutta
+from attns_core.types import Array
+
+Rows: TypeAlias = list[Array]
+"""Row ``l`` has the shape ``(l, dim)``: weights of the evaluated stages before it; the last row is the increment's."""
+
+_MOST_WEIGHTS = 2500
+_CHUNK = 256
+"""Pairs whose derivatives by all weights are made at a time."""
+
+
+@final
+@dataclass(eq=False)
+class StepModel:
+    """The steps of a dataset's pairs as a function of the weights inside them.
+
+    Parameters
+    ----------
+    data : Dataset
+    lin : Linearisation
+        Of the dataset's equation.
+    weight : array, shape (n,), optional
+        What each pair's error is multiplied by (default: 1).
+    shared : bool
+        Whether one set of weights serves all components.
+    """
+
+    data: Dataset
+    lin: Linearisation
+    weight: Array | None = None
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        method = self.data.method
+        if not isinstance(method, ExplicitRungeKutta):
+            raise AttnsError(f"a learned tableau needs an explicit Runge-Kutta method; {method.name} is none")
+        self.tableau = method.tableau
+        self.stages = np.flatnonzero(self.tableau.needed)
+        """The stages that are evaluated."""
+        self.n_weights = (1 if self.shared else self.data.dim) * sum(range(1, len(self.stages) + 1))
+        if self.n_weights > _MOST_WEIGHTS:
+            raise AttnsError(
+                f"{self.n_weights} weights of {method.name} on {self.data.dim} components are too many for dense "
+                f"derivatives (at most {_MOST_WEIGHTS}); use a method of fewer stages, or head='shared'"
+            )
+
+    def bare(self) -> Rows:
+        """The method's own weights."""
+        a, b, kept = self.tableau.a, self.tableau.b, self.stages
+        rows = [a[i, kept[:n]] for n, i in enumerate(kept) if n] + [b[kept]]
+        return [np.repeat(row[:, None], self.data.dim, axis=1) for row in rows]
+
+    def added(self, rows: Rows) -> Array:
+        """What ``rows`` add to the method's tableau, shape (stages + 1, stages, dim)."""
+        s = self.tableau.stages
+        out = np.zeros((s + 1, s, self.data.dim))
+        for place, row, bare in zip([*self.stages[1:], s], rows, self.bare(), strict=True):
+            out[place, self.stages[: len(row)]] = row - bare
+        return out
+
+    def combined(self, row: Array, k: list[Array]) -> Array:
+        """``sum_j w_j k_j`` (dim, n)."""
+        return sum((w[:, None] * k_j for w, k_j in zip(row, k, strict=True)), np.zeros_like(k[0]))
+
+    def stage(self, n: int, v: Array) -> Array:
+        """The right-hand side at states ``v`` of the ``n``-th evaluated stage."""
+        return self.lin.rhs(self.data.t + self.tableau.c[self.stages[n]] * self.data.dt, v)
+
+    def forward(self, rows: Rows) -> tuple[Array, list[Array], list[Array]]:
+        """Increments (dim, n), the stages' states and the stages."""
+        states, k = [self.data.u], [self.stage(0, self.data.u)]
+        for n, row in enumerate(rows[:-1], start=1):
+            states.append(self.data.u + self.data.dt * self.combined(row, k))
+            k.append(self.stage(n, states[-1]))
+        return self.data.dt * self.combined(rows[-1], k), states, k
+
+    def residuals(self, increments: Array) -> Array:
+        """Errors of the step in the dataset's units, weighted, shape (dim, n)."""
+        errors = (increments - (self.data.S + self.data.r)) / self.data.scale[:, None]
+        return errors if self.weight is None else self.weight * errors
+
+    def loss(self, rows: Rows) -> float:
+        """Mean squared error of the step; infinite where it is not a number."""
+        with np.errstate(all="ignore"):
+            value = float(np.mean(self.residuals(self.forward(rows)[0]) ** 2))
+        return value if np.isfinite(value) else np.inf
+
+    def jacobian(self, rows: Rows) -> tuple[Array, Array]:
+        """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :meth:`packed`."""
+        residuals, blocks = [], []
+        for first in range(0, self.data.n, _CHUNK):
+            part = self._part(slice(first, first + _CHUNK))
+            increments, states, k = part.forward(rows)
+            residuals.append(part.residuals(increments).T.ravel())
+            blocks.append(part.derivatives(rows, states, k))
+        return np.concatenate(residuals), np.concatenate(blocks)
+
+    def _part(self, pairs: slice) -> "StepModel":
+        """Some of the pairs, in the units of all."""
+        weight = None if self.weight is None else self.weight[pairs]
+        return replace(self, data=replace(self.data.take(pairs), units=self.data.scale), weight=weight)
+
+    def derivatives(self, rows: Rows, states: list[Array], k: list[Array]) -> Array:
+        """Of the residuals by the weights, shape (n * dim, n_weights)."""
+        data, dim = self.data, self.data.dim
+        stacked = np.stack(k)
+        # g[l][n, c, d]: residual c of pair n by component d of what row l combines.
+        g: dict[int, Array] = {len(rows): np.broadcast_to(np.diag(data.dt / data.scale), (data.n, dim, dim))}
+        if self.weight is not None:
+            g[len(rows)] = g[len(rows)] * self.weight[:, None, None]
+        for n in range(len(rows) - 1, 0, -1):
+            by_stage = sum(g[m] * rows[m - 1][n] for m in range(n + 1, len(rows) + 1))
+            t = data.t + self.tableau.c[self.stages[n]] * data.dt
+            g[n] = data.dt * (by_stage @ self.lin.jacobian(t, states[n]))
+        blocks = []
+        for n in range(1, len(rows) + 1):
+            before = stacked[:n].transpose(2, 0, 1)
+            own = g[n] @ before.transpose(0, 2, 1) if self.shared else g[n][:, :, None, :] * before[:, None]
+            blocks.append(own.reshape(data.n * dim, -1))
+        return np.concatenate(blocks, axis=1)
+
+    def packed(self, rows: Rows) -> Array:
+        """The unknowns in one vector; of weights that are to be shared, the means over components."""
+        return np.concatenate([(row.mean(axis=1) if self.shared else row).ravel() for row in rows])
+
+    def unpacked(self, x: Array) -> Rows:
+        """The rows of :meth:`packed`."""
+        dim, width = self.data.dim, 1 if self.shared else self.data.dim
+        rows: Rows = []
+        first, n = 0, 1
+        while first < x.size:
+            row = x[first : first + n * width].reshape(n, width)
+            rows.append(np.broadcast_to(row, (n, dim)))
+            first, n = first + n * width, n + 1
+        return rows
