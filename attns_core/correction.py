@@ -20,20 +20,17 @@ def stage_weights(method: AbstractMethod) -> Array | None:
     return None
 
 
-def learned_weights(method: AbstractMethod, corrector: TrainedCorrector | None) -> tuple[Array, Array]:
-    """Weights ``a`` (stages, stages, dim or 1) and ``b`` (stages, dim or 1) of a step, a learned tableau added.
+def learned_weights(method: ExplicitRungeKutta, added: Array | None) -> tuple[Array, Array]:
+    """Weights ``a`` (stages, stages, dim or 1) and ``b`` (stages, dim or 1) of a step, a learned tableau ``added``.
 
     Raises
     ------
     AttnsError
-        If the method is no explicit Runge-Kutta method, or has another number of stages.
+        If the learned tableau has another number of stages.
     """
-    if not isinstance(method, ExplicitRungeKutta):
-        raise AttnsError(f"{method.name!r} has no explicit tableau that a learned one could be added to")
     a, b = method.tableau.a[:, :, None], method.tableau.b[:, None]
-    if corrector is None or corrector.tableau is None:
+    if added is None:
         return a, b
-    added = corrector.tableau
     if added.shape[:2] != (len(b) + 1, len(b)):
         raise AttnsError(f"a learned tableau of {added.shape[1]} stages; {method.name!r} has {len(b)}")
     return a + added[:-1], b + added[-1]
@@ -41,8 +38,7 @@ def learned_weights(method: AbstractMethod, corrector: TrainedCorrector | None) 
 
 def why_no_tableau(method: AbstractMethod, corrector: Correction | None) -> str | None:
     """None unless ``corrector`` is a learned tableau and the method has none to add it to."""
-    tableau = corrector.tableau if isinstance(corrector, TrainedCorrector) else None
-    if tableau is None or isinstance(method, ExplicitRungeKutta):
+    if corrector is None or corrector.tableau is None or isinstance(method, ExplicitRungeKutta):
         return None
     return f"a learned tableau needs an explicit Runge-Kutta method; {method.name} is none"
 

@@ -263,6 +263,12 @@ class TrainedCorrector:
         return self.offset is not None or self.weights is not None
 
     @property
+    def tableau_weights(self) -> int:
+        """Number of weights of a learned tableau: strictly lower triangular, then a row of all stages."""
+        rows = () if self.tableau is None else self.tableau
+        return sum(int(row[:i].size) for i, row in enumerate(rows))
+
+    @property
     def n_features(self) -> int:
         hidden = self.layers[-1].bias.size if self.layers else (0 if self.exponents is None else len(self.exponents))
         return 1 + (self.mean.size if self.linear else 0) + hidden
@@ -344,6 +350,16 @@ class CorrectorSequence:
     @property
     def input(self) -> str:
         return self.correctors[0].input
+
+    @property
+    def has_term(self) -> bool:
+        """True: terms are all that a sequence has."""
+        return True
+
+    @property
+    def tableau(self) -> None:
+        """None: a learned tableau serves steps of one length."""
+        return None
 
     @property
     def active(self) -> bool:

@@ -18,7 +18,13 @@ _LANES = 16
 
 @final
 class Linearisation:
-    """``f(t, u)`` and ``df/du`` of an equation at states ``(dim, n)``, each with a time of its own.
+    """``f(t, u)`` and ``df/du`` of an equation at states ``(dim, n)``, each with a time of its own; compiled at once.
+
+    Attributes
+    ----------
+    dim : int
+    is_autonomous : bool
+        Whether the right-hand side does not depend on time.
 
     Raises
     ------
@@ -29,6 +35,7 @@ class Linearisation:
     def __init__(self, equation: Equation) -> None:
         self.dim = equation.dim
         graph = recorded(equation)
+        self.is_autonomous = not graph.uses_time
         p = equation.p.numeric().tolist()
 
         def compiled(generated: Generated) -> Callable[[Array, Array, Array], None]:
@@ -36,8 +43,10 @@ class Linearisation:
             c = np.array(graph.evaluate(generated.parameters, p))
 
             def fill(t: Array, u: Array, values: Array) -> None:
-                kernel(u, t, values, c, 0, -(-u.shape[1] // _LANES))
+                # One layout, so that one kernel serves slices too.
+                kernel(np.ascontiguousarray(u), t, values, c, 0, -(-u.shape[1] // _LANES))
 
+            fill(np.zeros(0), np.empty((self.dim, 0)), np.empty((0, 0)))
             return fill
 
         form = Form(lanes=_LANES, exact=True)

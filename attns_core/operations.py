@@ -15,7 +15,7 @@ import sympy as sp
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.coordinates import ChangeOfCoordinates
 from attns_core.correction import learned_weights
-from attns_core.corrector import Correction, TrainedCorrector
+from attns_core.corrector import Correction
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
 from attns_core.maths import DIVISION, sympy_maths
@@ -24,6 +24,7 @@ from attns_core.problem import Problem
 from attns_core.program import share
 from attns_core.solution import Solution
 from attns_core.tracing import Trace, trace
+from attns_core.types import Array
 
 CONTROL = 100
 """Choosing the next step from an error: two powers, a root and the limits, per attempt."""
@@ -63,8 +64,8 @@ def operations(
     match method:
         case ExplicitRungeKutta():
             step = _runge_kutta(method, problem.equation.dim, fixed)
-            if isinstance(corrector, TrainedCorrector) and corrector.tableau is not None:
-                step = _learned(method, corrector)
+            if corrector is not None and corrector.active and corrector.tableau is not None:
+                step = _learned(method, corrector.tableau)
             total = solution.nfe * traced.operations + attempts * step
         case Rosenbrock():
             total = solution.nfe * traced.operations + attempts * _rosenbrock(method, traced, fixed)
@@ -78,7 +79,7 @@ def operations(
         case _:
             return None
     if corrector is not None:
-        added = problem.equation.dim if corrector.operations else 0
+        added = problem.equation.dim if corrector.has_term else 0
         total = total + solution.n_corrector * (corrector.operations + added)
     return total.astype(np.float64)
 
@@ -105,9 +106,9 @@ def _runge_kutta(method: ExplicitRungeKutta, dim: int, fixed: bool) -> int:
     return 2 * dim * _nonzero(inner, t.b, *estimates) + SCALE * dim * len(estimates) + CONTROL
 
 
-def _learned(method: ExplicitRungeKutta, corrector: TrainedCorrector) -> int:
+def _learned(method: ExplicitRungeKutta, tableau: Array) -> int:
     """Arithmetic of one step with a learned tableau besides its right-hand sides."""
-    a, b = learned_weights(method, corrector)
+    a, b = learned_weights(method, tableau)
     return 2 * _nonzero(a[method.tableau.needed], b)
 
 

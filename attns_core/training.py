@@ -238,9 +238,6 @@ def _same_problem(dataset: Dataset, equation: Equation, method: AbstractMethod, 
 def count(trained: TrainedCorrector) -> int:
     """Number of weights."""
     arrays = [trained.offset, trained.weights]
-    if trained.tableau is not None:
-        # Strictly lower triangular, then a row of all stages.
-        arrays += [trained.tableau[i, :i] for i in range(len(trained.tableau))]
     for layer in trained.layers:
         arrays += [layer.weight, layer.bias, layer.shape]
-    return int(sum(a.size for a in arrays if a is not None))
+    return int(sum(a.size for a in arrays if a is not None)) + trained.tableau_weights

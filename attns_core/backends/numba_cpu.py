@@ -17,7 +17,7 @@ from attns_core.backends.numba_rosenbrock import fixed_step, why_not_compiled
 from attns_core.backends.numba_threads import share
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.correction import learned_weights, why_no_tableau
-from attns_core.corrector import Correction, CorrectorSequence, TrainedCorrector
+from attns_core.corrector import Correction, CorrectorSequence
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
@@ -129,15 +129,14 @@ class NumbaBackend(AbstractBackend):
         varying = not isinstance(control, FixedStep) or isinstance(corrector, CorrectorSequence)
         graph = recorded(problem.equation)
         corrected = corrector is not None and corrector.active
-        learned = corrector if corrected and isinstance(corrector, TrainedCorrector) else None
-        own = learned is not None and learned.tableau is not None
+        own = corrector.tableau if corrector is not None and corrected else None
         # Weights of each component's own travel in arrays, which whole steps have none of.
-        whole = not own and self.is_whole(graph, method, single=problem.n == 1 and not corrected)
+        whole = own is None and self.is_whole(graph, method, single=problem.n == 1 and not corrected)
         # A single trajectory stays in scalars, which only bare whole steps can.
         lanes = 1 if problem.n == 1 and whole and not corrected else self.lanes
         dim = problem.equation.dim
-        with_term = corrector is not None and corrected and (learned is None or learned.has_term)
-        term = corrector_form(corrector, dim, method) if corrector is not None and with_term else None
+        with_term = corrector if corrector is not None and corrected and corrector.has_term else None
+        term = None if with_term is None else corrector_form(with_term, dim, method)
 
         def form(exact: bool) -> Form:
             bits = self.asked_vector_bits
@@ -149,21 +148,21 @@ class NumbaBackend(AbstractBackend):
             lanes = longer_blocks(form(exact=False), dim, method, term, whole=whole)
 
         def generate(exact: bool) -> Generated:
-            return _fixed_kernel(problem, method, corrector if with_term else None, graph, form(exact), whole, own)
+            return _fixed_kernel(problem, method, with_term, graph, form(exact), whole, own is not None)
 
         def tables(exact: bool) -> tuple[Any, ...]:
             arrays: tuple[Any, ...] = ()
             if isinstance(method, ExplicitRungeKutta) and not whole:
                 t = method.tableau
-                a, b = learned_weights(method, learned) if own else (t.a, t.b)
-                arrays = fixed.staged_coefficients(a, b, t.c, t.needed, own=dtype if own else None)
+                a, b = (t.a, t.b) if own is None else learned_weights(method, own)
+                arrays = fixed.staged_coefficients(a, b, t.c, t.needed, own=None if own is None else dtype)
             if isinstance(method, ExponentialRungeKutta):
                 if varying:
                     arrays = varying_tables(method, problem.equation, steps.lengths, dtype)
                 else:
                     arrays = exponential_tables(method, problem.equation, float(steps.lengths[0]), dtype)
-            if corrector is not None and with_term:
-                arrays += corrector_tables(corrector, dim, method, form(exact))
+            if with_term is not None:
+                arrays += corrector_tables(with_term, dim, method, form(exact))
             return arrays
 
         products = term is not None and term.uses_products(dim)

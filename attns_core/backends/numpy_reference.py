@@ -9,7 +9,7 @@ import numpy as np
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.control import Adaptive, StepControl
 from attns_core.correction import correction, learned_weights, why_no_tableau
-from attns_core.corrector import Correction, TrainedCorrector, corrector_of_step
+from attns_core.corrector import Correction, corrector_of_step
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
@@ -65,7 +65,8 @@ class NumpyBackend(AbstractBackend):
     ) -> PreparedSolve:
         if not isinstance(control, Adaptive):
             steps = step_sequence(problem, method, control)
-            return lambda: _prescribed(problem, method, steps, corrector, np.dtype(dtype))
+            step = increment(problem, method, None if corrector is None else corrector.tableau)
+            return lambda: _prescribed(problem, method, steps, step, corrector, np.dtype(dtype))
         from attns_core.backends.numpy_adaptive import solve_adaptive
 
         return lambda: solve_adaptive(problem, method, control, np.dtype(dtype))
@@ -75,12 +76,12 @@ Increment = Callable[[Any, Array, float], tuple[Array, Array]]
 """``(t, u, dt)`` -> increment ``S`` (dim, n) and stages (stages, dim, n)."""
 
 
-def increment(problem: Problem, method: AbstractMethod, corrector: TrainedCorrector | None = None) -> Increment:
-    """The increment of a method on a problem's equation, with a corrector's learned tableau if it has one."""
+def increment(problem: Problem, method: AbstractMethod, tableau: Array | None = None) -> Increment:
+    """The increment of a method on a problem's equation, with a learned tableau if there is one."""
     if isinstance(method, Splitting):
         return _splitting_increment(problem, method)
     if isinstance(method, ExplicitRungeKutta):
-        return _runge_kutta_increment(problem, method, *learned_weights(method, corrector))
+        return _runge_kutta_increment(problem, method, *learned_weights(method, tableau))
     if isinstance(method, Rosenbrock):
         from attns_core.backends.numpy_rosenbrock import rosenbrock_increment
 
@@ -144,6 +145,7 @@ def _prescribed(
     problem: Problem,
     method: AbstractMethod,
     steps: StepSequence,
+    step: Increment,
     corrector: Correction | None,
     dtype: Any,
 ) -> Solution:
@@ -151,16 +153,13 @@ def _prescribed(
     saved = np.empty((problem.t_save.size, *u.shape), dtype=dtype)
     saved[0] = u
     s = corrected = 0
-    step_of: dict[TrainedCorrector | None, Increment] = {}
     with np.errstate(all="ignore"):
         for i, count in enumerate(steps.counts):
             for _ in range(int(count)):
                 t, dt = steps.starts[s], float(steps.lengths[s])
-                own = corrector_of_step(corrector, s)
-                if own not in step_of:
-                    step_of[own] = increment(problem, method, own)
-                S, k = step_of[own](t, u, dt)
+                S, k = step(t, u, dt)
                 new = u + S
+                own = corrector_of_step(corrector, s)
                 if own is not None:
                     if own.has_term:
                         new = new + correction(own, u, S, k, dt, u0)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from attns_core.backends.torch_corrector import CorrectorModule, Sums
+from attns_core.correction import learned_weights
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.maths import numpy_maths, torch_maths
@@ -225,11 +226,10 @@ def _runge_kutta(
 ) -> _Increment:
     tableau = method.tableau
     needed = tableau.needed
-    combined = combination
-    a, b = tableau.a, tableau.b
+    combined, a, b = combination, tableau.a, tableau.b
     if corrector is not None and corrector.tableau is not None:
         combined = own_combination
-        a, b = a[:, :, None] + corrector.tableau[:-1], b[:, None] + corrector.tableau[-1]
+        a, b = learned_weights(method, corrector.tableau)
     arguments = [combined(dt * a[i, :i]) if a[i, :i].any() else None for i in range(tableau.stages)]
     total = combined(dt * b)
 

@@ -19,9 +19,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from attns_core.backends.numba_record import recorded
 from attns_core.dataset import Dataset
-from attns_core.equation import Equation
 from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.flow import compiled_flow, exact_increment, substeps_for
 from attns_core.types import Array
@@ -37,7 +35,7 @@ _SOFTER, _HARDER = 10.0, 2.0
 _TRIES = 20
 _PROBE = 0.1
 """Fraction of a step over which the residuals' second derivative along it is measured."""
-_MOST_BENT = 0.75
+_MOST_BENT = 0.375
 """Largest second-order term, as a fraction of the step, that is added to it."""
 
 
@@ -67,7 +65,7 @@ def starting_nodes(model: StepModel) -> Array:
     in minima ten times worse. Where the right-hand side depends on time they must be the method's.
     """
     n = len(model.stages)
-    if is_autonomous(model.data.equation):
+    if model.lin.is_autonomous:
         return (1 - np.cos(np.pi * np.arange(n) / n)) / 2
     return model.tableau.c[model.stages]
 
@@ -77,7 +75,7 @@ def stage_by_stage(model: StepModel, nodes: Array) -> Rows:
     data = model.data
     rows: Rows = []
     k = [model.stage(0, data.u)]
-    changes = _changes(data, nodes[1:])
+    changes = _changes(model, nodes[1:])
     for n, change in enumerate([*changes, data.S + data.r], start=1):
         row = np.stack(
             [_least_squares(np.stack([k_j[d] for k_j in k], 1), change[d] / data.dt) for d in range(data.dim)], 1
@@ -142,7 +140,7 @@ def _step(model: StepModel, x: Array, loss: float, damping: float) -> tuple[Arra
             bend = 2 / _PROBE * ((residuals(x + _PROBE * first) - r) / _PROBE - J @ first)
             second = -cho_solve(factor, J.T @ bend, check_finite=False) / 2
             share = np.linalg.norm(np.sqrt(size) * second) / np.linalg.norm(np.sqrt(size) * first)
-        new = x + first + (second if share < _MOST_BENT / 2 else 0.0)
+        new = x + first + (second if share < _MOST_BENT else 0.0)
         after = model.loss(model.unpacked(new))
         if after < loss:
             return new, after, damping
@@ -159,11 +157,11 @@ def _least_squares(design: Array, target: Array) -> Array:
     return np.linalg.lstsq(rows, np.concatenate([target, np.zeros(len(size))]), rcond=None)[0] / size
 
 
-def _changes(data: Dataset, nodes: Array) -> list[Array]:
+def _changes(model: StepModel, nodes: Array) -> list[Array]:
     """What the solution changes by from each pair to each node, (dim, n)."""
-    equation = data.equation
+    data, equation = model.data, model.data.equation
     count = substeps_for(equation, float(data.t[0]), data.u, data.dt)
-    flow = compiled_flow(equation) if np.all(data.t == data.t[0]) or is_autonomous(equation) else None
+    flow = compiled_flow(equation) if np.all(data.t == data.t[0]) or model.lin.is_autonomous else None
 
     def change(node: float) -> Array:
         dt = float(node) * data.dt
@@ -174,8 +172,3 @@ def _changes(data: Dataset, nodes: Array) -> list[Array]:
         return exact_increment(equation, data.t, data.u, dt, count)
 
     return [change(node) for node in nodes]
-
-
-def is_autonomous(equation: Equation) -> bool:
-    """Whether the right-hand side does not depend on time."""
-    return not recorded(equation).uses_time

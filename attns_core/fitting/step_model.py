@@ -79,7 +79,10 @@ class StepModel:
 
     def stage(self, n: int, v: Array) -> Array:
         """The right-hand side at states ``v`` of the ``n``-th evaluated stage."""
-        return self.lin.rhs(self.data.t + self.tableau.c[self.stages[n]] * self.data.dt, v)
+        return self.lin.rhs(self._time(n), v)
+
+    def _time(self, n: int) -> Array:
+        return self.data.t + self.tableau.c[self.stages[n]] * self.data.dt
 
     def forward(self, rows: Rows) -> tuple[Array, list[Array], list[Array]]:
         """Increments (dim, n), the stages' states and the stages."""
@@ -125,8 +128,7 @@ class StepModel:
             g[len(rows)] = g[len(rows)] * self.weight[:, None, None]
         for n in range(len(rows) - 1, 0, -1):
             by_stage = sum(g[m] * rows[m - 1][n] for m in range(n + 1, len(rows) + 1))
-            t = data.t + self.tableau.c[self.stages[n]] * data.dt
-            g[n] = data.dt * (by_stage @ self.lin.jacobian(t, states[n]))
+            g[n] = data.dt * (by_stage @ self.lin.jacobian(self._time(n), states[n]))
         blocks = []
         for n in range(1, len(rows) + 1):
             before = stacked[:n].transpose(2, 0, 1)

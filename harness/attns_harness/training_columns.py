@@ -31,7 +31,4 @@ def _n_weights(corrector: Correction) -> int:
         return sum(_n_weights(c) for c in corrector.correctors)
     layers = [a for layer in corrector.layers for a in (layer.weight, layer.bias)]
     arrays = [corrector.offset, corrector.weights, *layers]
-    if corrector.tableau is not None:
-        # Strictly lower triangular, then a row of all stages.
-        arrays += [corrector.tableau[i, :i] for i in range(len(corrector.tableau))]
-    return sum(int(a.size) for a in arrays if a is not None)
+    return sum(int(a.size) for a in arrays if a is not None) + corrector.tableau_weights

@@ -251,7 +251,10 @@ def test_operations_are_those_of_the_weights_that_are_used() -> None:
         return float(operations(problem, METHOD["rk4"], FixedStep(0.1), corrector, solution)[0])
 
     # RK4 has 3 + 4 weights, a full tableau 6 + 4: 3 more for each of 4 components, 2 operations in 10 steps.
-    assert count(some_tableau(METHOD["rk4"], 4)) - count(None) == 10 * 2 * 4 * 3
+    tableau = some_tableau(METHOD["rk4"], 4)
+    assert tableau.tableau_weights == (6 + 4) * 4
+    assert count(tableau) - count(None) == 10 * 2 * 4 * 3
+    assert count(replace(tableau, active=False)) == count(None)
 
 
 def test_what_cannot_be_is_refused_in_words(pairs: Dataset) -> None:
