@@ -184,6 +184,23 @@ def test_a_diagram_names_what_it_shows_in_full_and_nothing_else():
     assert legend.get_window_extent().y0 >= 0
 
 
+def test_no_line_joins_fixed_steps_to_adaptive_ones():
+    fixed = synthetic.table(solvers=(synthetic.DOP853,), equations=("spring-chain",))
+    adaptive = fixed.assign(rtol=fixed["dt"] / 1000, dt=None, time_min_s=2.1 * fixed["time_min_s"])
+    points = WorkPrecisionSet.from_table(pd.concat([fixed, adaptive], ignore_index=True))
+    assert points.series() == ["dop853"]
+    (line,) = [
+        line
+        for line in work_precision_figure(points, "spring-chain", looks(points.series())).axes[0].lines
+        if line.get_gid() == "curve:dop853"
+    ]
+    cost = np.asarray(line.get_ydata(), dtype=float)
+    assert len(cost) == 4 + 1 + 4
+    assert np.flatnonzero(np.isnan(cost)).tolist() == [4]
+    assert (np.diff(cost[:4]) > 0).all()
+    assert (np.diff(cost[5:]) > 0).all()
+
+
 def test_a_reference_far_below_all_points_does_not_empty_the_diagram():
     for uncertainty, band in ((1e-7, True), (1e-14, False)):
         points = WorkPrecisionSet.from_table(synthetic.table((synthetic.RK4,), ONE, uncertainty=uncertainty))

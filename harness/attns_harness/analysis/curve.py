@@ -21,6 +21,8 @@ class Curve:
         ``control`` is what the curve is swept over: step or tolerance, or what :meth:`WorkPrecisionSet.over`
         names. ``uncertainty`` is the reference's in the norm of ``error``: it is measured component-scaled,
         and enters other norms with the ratio that the same row has between the two.
+    adaptive : array of bool, shape (points,)
+        Steps of one tolerance rather than of one length: on one curve where a run has both.
     failures : DataFrame
         The rows that are no point of the curve, with ``state`` and ``reason``.
     """
@@ -33,6 +35,7 @@ class Curve:
     control: Any
     seed: Any
     uncertainty: Any
+    adaptive: Any
     failures: Frame
 
     @property
@@ -41,13 +44,15 @@ class Curve:
         return self.error <= self.uncertainty
 
     def means(self) -> Frame:
-        """Geometric means over seeds: ``control``, ``error``, ``cost``, ``below_reference``, by cost."""
+        """Geometric means over seeds: ``control``, ``error``, ``cost``, ``below_reference``, ``adaptive``, by cost."""
         controls, which = np.unique(self.control, return_inverse=True)
         count = np.bincount(which, minlength=len(controls))
         with np.errstate(divide="ignore"):
             logs = [np.bincount(which, np.log(v), minlength=len(controls)) / count for v in (self.error, self.cost)]
         below = np.bincount(which, self.below_reference, minlength=len(controls)) == count
+        adaptive = np.bincount(which, self.adaptive, minlength=len(controls)) > 0
         mean = {"control": controls, "error": np.exp(logs[0]), "cost": np.exp(logs[1]), "below_reference": below}
+        mean["adaptive"] = adaptive
         return pd.DataFrame(mean).sort_values("cost", ignore_index=True)
 
     def of_seed(self, seed: float | None) -> "Curve":
@@ -56,7 +61,7 @@ class Curve:
             return self
         if seed not in self._seeds:
             keep = self.seed == seed
-            names = ("error", "cost", "control", "seed", "uncertainty")
+            names = ("error", "cost", "control", "seed", "uncertainty", "adaptive")
             self._seeds[seed] = replace(self, **{name: getattr(self, name)[keep] for name in names})
         return self._seeds[seed]
 

@@ -124,6 +124,7 @@ class WorkPrecisionSet:
             control=points["control"].to_numpy(),
             seed=points["seed"].fillna(0).to_numpy(),
             uncertainty=_uncertainty(points, error).to_numpy(),
+            adaptive=points["adaptive"].to_numpy(dtype=bool),
             failures=_why(rows[~usable], error, cost),
         )
 

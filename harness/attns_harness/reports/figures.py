@@ -97,7 +97,7 @@ def _label_short_axes(axes: Any, *which: str) -> None:
 
 
 def _draw_curve(axes: Any, curve: Any, look: Look, left: float, label: str) -> None:
-    mean = curve.means()
+    mean = curve.means().sort_values("adaptive", kind="stable", ignore_index=True)
     style = {
         "color": look.colour,
         "marker": look.marker,
@@ -113,7 +113,10 @@ def _draw_curve(axes: Any, curve: Any, look: Look, left: float, label: str) -> N
         return
     zero = mean["error"] == 0
     x = mean["error"].where(~zero, left)
-    axes.plot(x, mean["cost"], label=label, gid=f"curve:{visible(curve.series)}", **style)
+    # No line joins steps of one length to steps of one tolerance.
+    change = np.flatnonzero(np.diff(mean["adaptive"].astype(int))) + 1
+    joined = (np.insert(v.to_numpy(), change, np.nan) for v in (x, mean["cost"]))
+    axes.plot(*joined, label=label, gid=f"curve:{visible(curve.series)}", **style)
     axes.figure.hover[f"curve:{visible(curve.series)}"] = [
         f"{curve.series}: error {e:.3g}, cost {c:.3g}, step or tolerance {h:g}"
         for e, c, h in zip(mean["error"], mean["cost"], mean["control"], strict=True)
