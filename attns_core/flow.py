@@ -26,7 +26,7 @@ States before the steps and what the steps add, both (steps, dim, n).
 _LANES = 4096
 _BLOCK = 32
 _MOST_SUBSTEPS = 4096
-_MOST_OPERATIONS = 800
+_MOST_OPERATIONS = 2000
 """Operations of a right-hand side, sums counted once, up to which it is compiled for data; beyond, that takes long."""
 _PROBE = 64
 _ROUND_OFF = 1e-15

@@ -120,6 +120,18 @@ class ButcherTableau:
             b_error = [main - embedded for main, embedded in zip(b, b_hat, strict=True)]
         return cls(a=[e for _, e in stages], b=weights["b"], c=[c for c, _ in stages], b_error=b_error)
 
+    def repeated(self, steps: int) -> "ButcherTableau":
+        """Several steps, each of a ``steps``-th of the length, as one step of the stages that they need.
+
+        It has no error estimate.
+        """
+        kept, exact = np.flatnonzero(self.needed), self.exact
+        b = [exact.b[j] / steps for j in kept]
+        a = [[exact.a[i][j] / steps for j in kept if j < i] for i in kept]
+        rows = [b * step + row for step in range(steps) for row in a]
+        # Rows that sum to their nodes exactly: round-off of the printed digits would add up over the steps.
+        return ButcherTableau(a=rows, b=b * steps, c=[sum(row, Fraction(0)) for row in rows])
+
     @property
     def stages(self) -> int:
         return self.b.size

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.backends.numba_adaptive import prepare_adaptive
-from attns_core.backends.numba_blocks import longer_blocks
+from attns_core.backends.numba_blocks import block_length
 from attns_core.backends.numba_corrector import corrector_form, corrector_tables
 from attns_core.backends.numba_exponential import exponential_tables, varying_tables, why_not_exponential
 from attns_core.backends.numba_record import recorded
@@ -28,6 +28,7 @@ from attns_core.kernels.exponential import ExponentialLines
 from attns_core.kernels.fixed import StagedLines
 from attns_core.kernels.form import ENTRY, Form, Generated
 from attns_core.kernels.graph import LANE, Graph
+from attns_core.kernels.stage_arrays import of_blocks
 from attns_core.kernels.step import Step, runge_kutta_step, splitting_step, zero_step
 from attns_core.kernels.sums import SumLoop, needed, sum_loops
 from attns_core.kernels.vectors import WIDTHS, automatic_bits
@@ -129,8 +130,11 @@ class NumbaBackend(AbstractBackend):
         varying = not isinstance(control, FixedStep) or isinstance(corrector, CorrectorSequence)
         graph = recorded(problem.equation)
         corrected = corrector is not None and corrector.active
-        own = corrector.tableau if corrector is not None and corrected else None
-        # Weights of each component's own travel in arrays, which whole steps have none of.
+        own = None
+        if corrector is not None and corrected and corrector.tableau is not None:
+            assert isinstance(method, ExplicitRungeKutta)
+            own = of_blocks(*learned_weights(method, corrector.tableau))
+        # Weights of components' own travel in arrays, which whole steps have none of.
         whole = own is None and self.is_whole(graph, method, single=problem.n == 1 and not corrected)
         # A single trajectory stays in scalars, which only bare whole steps can.
         lanes = 1 if problem.n == 1 and whole and not corrected else self.lanes
@@ -145,16 +149,18 @@ class NumbaBackend(AbstractBackend):
             )
 
         if problem.n > 4 * lanes:
-            lanes = longer_blocks(form(exact=False), dim, method, term, whole=whole)
+            lanes = block_length(form(exact=False), dim, method, term, whole=whole)
 
         def generate(exact: bool) -> Generated:
-            return _fixed_kernel(problem, method, with_term, graph, form(exact), whole, own is not None)
+            return _fixed_kernel(
+                problem, method, with_term, graph, form(exact), whole, 0 if own is None else own[1].shape[-1]
+            )
 
         def tables(exact: bool) -> tuple[Any, ...]:
             arrays: tuple[Any, ...] = ()
             if isinstance(method, ExplicitRungeKutta) and not whole:
                 t = method.tableau
-                a, b = (t.a, t.b) if own is None else learned_weights(method, own)
+                a, b = (t.a, t.b) if own is None else own
                 arrays = fixed.staged_coefficients(a, b, t.c, t.needed, own=None if own is None else dtype)
             if isinstance(method, ExponentialRungeKutta):
                 if varying:
@@ -230,7 +236,7 @@ def _fixed_kernel(
     graph: Graph,
     form: Form,
     whole: bool,
-    own: bool,
+    sets: int,
 ) -> Generated:
     step: Step | StagedLines
     if isinstance(method, Splitting):
@@ -246,7 +252,7 @@ def _fixed_kernel(
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau
-        step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form) if whole else StagedLines(graph, form, own=own)
+        step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form) if whole else StagedLines(graph, form, sets=sets)
     if corrector is not None:
         return corrected_steps(step, corrector_form(corrector, problem.equation.dim, method), form)
     return fixed.staged(step, form) if isinstance(step, StagedLines) else fixed.fused(step, form)

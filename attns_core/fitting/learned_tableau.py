@@ -4,9 +4,9 @@ They are found in two passes:
 
 * stage by stage, each row by least squares, so that stage ``l`` comes as close as it can to the
   solution at a node of its own, ``u(t + c_l dt)``;
-* all at once, first alike for all components, then each component's own, by Levenberg-Marquardt on the error of the
-  step, with the second-order term of Transtrum and Sethna (Phys. Rev. E 83, 036701, 2011) along each of its steps:
-  the valleys are narrow and bent.
+* all at once, first alike for all components, then for more and more blocks of them, by Levenberg-Marquardt on the
+  error of the step, with the second-order term of Transtrum and Sethna (Phys. Rev. E 83, 036701, 2011) along each of
+  its steps: the valleys are narrow and bent.
 
 The first pass gives a start from which the second converges in a hundred iterations; from the method's
 own tableau it ends in poor minima where steps are large.
@@ -24,8 +24,8 @@ from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.flow import compiled_flow, exact_increment, substeps_for
 from attns_core.types import Array
 
-Report: TypeAlias = Callable[[int, float, float], None]
-"""``report(iteration, training loss, held-out loss)``."""
+Report: TypeAlias = Callable[[float, float], None]
+"""``report(training loss, held-out loss)`` after each iteration."""
 
 _RIDGE = 1e-13
 _DAMPING = (1e-4, 1e-16)
@@ -39,34 +39,35 @@ _MOST_BENT = 0.375
 """Largest second-order term, as a fraction of the step, that is added to it."""
 
 
-def drawn(data: Dataset, most: int, seed: int) -> tuple[Dataset, Array]:
+def drawn(data: Dataset, share: Array, most: int, seed: int) -> tuple[Dataset, Array]:
     """About ``most`` pairs, the hard ones rather than the easy ones, and the weights that make up for it.
 
-    A pair is kept with a probability in proportion to the root of the method's error on it (a fifth of them whatever
-    it is), and the weight, one over the probability's square root, makes their mean squared error that of all pairs on
-    average. Errors of steps differ by factors of thousands: drawn alike, a few pairs would stand for most of the loss.
+    A pair is kept with a probability in proportion to its ``share`` (n,) (a fifth of them whatever it is), and the
+    weight, one over the probability's square root, makes their mean squared error that of all pairs on average. Errors
+    of steps differ by factors of thousands: drawn alike, a few pairs would stand for most of the loss.
     """
-    data = replace(data, units=data.scale)
     if data.n <= most:
         return data, np.ones(data.n)
-    share = np.mean((data.r / data.scale[:, None]) ** 2, axis=0) ** 0.25
     chance = most * (0.8 * share / share.sum() + 0.2 / data.n)
     for _ in range(20):
         # Certain pairs leave the others more places.
         chance = np.minimum(1.0, chance * most / chance.sum())
     kept = np.flatnonzero(np.random.default_rng([seed, 11]).random(data.n) < chance)
-    return data.take(kept), np.sqrt(len(kept) / data.n / chance[kept])
+    return replace(data.take(kept), units=data.scale), np.sqrt(len(kept) / data.n / chance[kept])
 
 
-def starting_nodes(model: StepModel) -> Array:
+def starting_nodes(model: StepModel, clustered: float) -> Array:
     """Fractions of the step where stages begin their training.
 
-    Those of Clenshaw and Curtis without the last: from a method's own nodes, which are not in order, the search ends
-    in minima ten times worse. Where the right-hand side depends on time they must be the method's.
+    Between evenly spaced (``clustered`` 0) and those of Clenshaw and Curtis (1), without the last: there learned
+    stages end up. From a method's own nodes, which are not in order, the search ends in minima ten times worse, and
+    from those of Clenshaw and Curtis in one of several, up to five times worse. Where the right-hand side depends on
+    time they must be the method's.
     """
     n = len(model.stages)
     if model.lin.is_autonomous:
-        return (1 - np.cos(np.pi * np.arange(n) / n)) / 2
+        even = np.arange(n) / n
+        return clustered * (1 - np.cos(np.pi * even)) / 2 + (1 - clustered) * even
     return model.tableau.c[model.stages]
 
 
@@ -87,37 +88,31 @@ def stage_by_stage(model: StepModel, nodes: Array) -> Rows:
 
 
 def improved(
-    model: StepModel, check: StepModel, rows: Rows, *, iterations: int, patience: int, report: Report | None = None
+    model: StepModel, check: StepModel, rows: Rows, *, iterations: int, report: Report | None = None
 ) -> tuple[Rows, bool]:
     """Levenberg-Marquardt from ``rows``: the weights of least error on ``check``, and whether the keyboard ended it.
 
-    It ends after ``patience`` iterations that lower the held-out loss by less than a hundredth in all, or
-    when no damping makes a step worth taking.
+    It ends after ``iterations``, or when no damping makes a step worth taking.
     """
     x = model.packed(rows)
-    rows = model.unpacked(x)
     loss, damping = model.loss(rows), _DAMPING[0]
-    best, least = x, check.loss(rows)
-    mark, since, interrupted = least, 0, False
+    best, least, interrupted = rows, check.loss(rows), False
     try:
-        for iteration in range(1, iterations + 1):
+        for _ in range(iterations):
             found = _step(model, x, loss, damping)
             if found is None:
                 break
             x, loss, damping = found
             damping = max(damping / _SOFTER, _DAMPING[1])
-            held_out = check.loss(model.unpacked(x))
+            rows = model.unpacked(x)
+            held_out = check.loss(rows)
             if held_out < least:
-                best, least = x, held_out
-            since = 0 if least < 0.99 * mark else since + 1
-            mark = least if since == 0 else mark
+                best, least = rows, held_out
             if report is not None:
-                report(iteration, loss, held_out)
-            if since >= patience:
-                break
+                report(loss, held_out)
     except KeyboardInterrupt:
         interrupted = True
-    return model.unpacked(best), interrupted
+    return best, interrupted
 
 
 def _step(model: StepModel, x: Array, loss: float, damping: float) -> tuple[Array, float, float] | None:

@@ -6,6 +6,7 @@ stages, one Jacobian of the right-hand side per stage.
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeAlias, final
 
 import numpy as np
@@ -22,6 +23,8 @@ Rows: TypeAlias = list[Array]
 _MOST_WEIGHTS = 2500
 _CHUNK = 256
 """Pairs whose derivatives by all weights are made at a time."""
+_MANY = 4096
+"""Pairs that are stepped at a time where their stages are not kept."""
 
 
 @final
@@ -36,14 +39,15 @@ class StepModel:
         Of the dataset's equation.
     weight : array, shape (n,), optional
         What each pair's error is multiplied by (default: 1).
-    shared : bool
-        Whether one set of weights serves all components.
+    blocks : int, optional
+        Blocks of neighbouring components, as equal as can be, each of which has one set of weights (default: every
+        component its own).
     """
 
     data: Dataset
     lin: Linearisation
     weight: Array | None = None
-    shared: bool = False
+    blocks: int | None = None
 
     def __post_init__(self) -> None:
         method = self.data.method
@@ -52,11 +56,16 @@ class StepModel:
         self.tableau = method.tableau
         self.stages = np.flatnonzero(self.tableau.needed)
         """The stages that are evaluated."""
-        self.n_weights = (1 if self.shared else self.data.dim) * sum(range(1, len(self.stages) + 1))
+        dim = self.data.dim
+        self.sets = min(dim, dim if self.blocks is None else self.blocks)
+        """Sets of weights."""
+        self.block = np.arange(dim) * self.sets // dim
+        """The block of each component."""
+        self.n_weights = self.sets * sum(range(1, len(self.stages) + 1))
         if self.n_weights > _MOST_WEIGHTS:
             raise AttnsError(
-                f"{self.n_weights} weights of {method.name} on {self.data.dim} components are too many for dense "
-                f"derivatives (at most {_MOST_WEIGHTS}); use a method of fewer stages, or head='shared'"
+                f"{self.n_weights} weights of {method.name} on {dim} components are too many for dense derivatives "
+                f"(at most {_MOST_WEIGHTS}); use a method of fewer stages, or fewer blocks of components"
             )
 
     def bare(self) -> Rows:
@@ -103,23 +112,30 @@ class StepModel:
             value = float(np.mean(self.residuals(self.forward(rows)[0]) ** 2))
         return value if np.isfinite(value) else np.inf
 
+    def sizes(self, rows: Rows) -> Array:
+        """Root mean square error of each pair's step, shape (n,)."""
+        parts = [self._part(slice(first, first + _MANY)) for first in range(0, self.data.n, _MANY)]
+        return np.concatenate([np.sqrt(np.mean(p.residuals(p.forward(rows)[0]) ** 2, axis=0)) for p in parts])
+
     def jacobian(self, rows: Rows) -> tuple[Array, Array]:
         """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :meth:`packed`."""
-        residuals, blocks = [], []
+        dim = self.data.dim
+        residuals, J = np.empty((self.data.n, dim)), np.empty((self.data.n, dim, self.n_weights))
         for first in range(0, self.data.n, _CHUNK):
-            part = self._part(slice(first, first + _CHUNK))
-            increments, states, k = part.forward(rows)
-            residuals.append(part.residuals(increments).T.ravel())
-            blocks.append(part.derivatives(rows, states, k))
-        return np.concatenate(residuals), np.concatenate(blocks)
+            part = slice(first, first + _CHUNK)
+            model = self._part(part)
+            increments, states, k = model.forward(rows)
+            residuals[part] = model.residuals(increments).T
+            model.derivatives(rows, states, k, J[part])
+        return residuals.ravel(), J.reshape(-1, self.n_weights)
 
     def _part(self, pairs: slice) -> "StepModel":
         """Some of the pairs, in the units of all."""
         weight = None if self.weight is None else self.weight[pairs]
         return replace(self, data=replace(self.data.take(pairs), units=self.data.scale), weight=weight)
 
-    def derivatives(self, rows: Rows, states: list[Array], k: list[Array]) -> Array:
-        """Of the residuals by the weights, shape (n * dim, n_weights)."""
+    def derivatives(self, rows: Rows, states: list[Array], k: list[Array], out: Array) -> None:
+        """Of the residuals by the weights, into ``out`` (n, dim, n_weights)."""
         data, dim = self.data, self.data.dim
         stacked = np.stack(k)
         # g[l][n, c, d]: residual c of pair n by component d of what row l combines.
@@ -129,24 +145,31 @@ class StepModel:
         for n in range(len(rows) - 1, 0, -1):
             by_stage = sum(g[m] * rows[m - 1][n] for m in range(n + 1, len(rows) + 1))
             g[n] = data.dt * (by_stage @ self.lin.jacobian(self._time(n), states[n]))
-        blocks = []
+        first = 0
         for n in range(1, len(rows) + 1):
             before = stacked[:n].transpose(2, 0, 1)
-            own = g[n] @ before.transpose(0, 2, 1) if self.shared else g[n][:, :, None, :] * before[:, None]
-            blocks.append(own.reshape(data.n * dim, -1))
-        return np.concatenate(blocks, axis=1)
+            own = out[:, :, first : first + n * self.sets].reshape(data.n, dim, n, self.sets)
+            if self.sets == dim:
+                np.multiply(g[n][:, :, None, :], before[:, None], out=own)
+            else:
+                for i, d in enumerate(self._members()):
+                    own[..., i] = g[n][:, :, d] @ before[:, :, d].transpose(0, 2, 1)
+            first += n * self.sets
+
+    def _members(self) -> list[slice]:
+        """The components of each block."""
+        ends = np.searchsorted(self.block, np.arange(self.sets + 1))
+        return [slice(first, last) for first, last in pairwise(ends)]
 
     def packed(self, rows: Rows) -> Array:
-        """The unknowns in one vector; of weights that are to be shared, the means over components."""
-        return np.concatenate([(row.mean(axis=1) if self.shared else row).ravel() for row in rows])
+        """The unknowns in one vector; of weights that a block shares, the means over its components."""
+        return np.concatenate([np.stack([row[:, d].mean(axis=1) for d in self._members()], 1).ravel() for row in rows])
 
     def unpacked(self, x: Array) -> Rows:
         """The rows of :meth:`packed`."""
-        dim, width = self.data.dim, 1 if self.shared else self.data.dim
         rows: Rows = []
         first, n = 0, 1
         while first < x.size:
-            row = x[first : first + n * width].reshape(n, width)
-            rows.append(np.broadcast_to(row, (n, dim)))
-            first, n = first + n * width, n + 1
+            rows.append(x[first : first + n * self.sets].reshape(n, self.sets)[:, self.block])
+            first, n = first + n * self.sets, n + 1
         return rows

@@ -1,6 +1,7 @@
-"""Stages weighed for each component by weights of its own, on explicit vectors: sums stay in registers.
+"""Stages weighed for each component, or block of them, by weights of its own, on explicit vectors.
 
-In a loop over lanes the compiler would ask before each component whether its rows overlap, and keep sums in memory.
+Sums stay in registers; in a loop over lanes the compiler would ask before each component whether its rows overlap,
+and keep sums in memory. Where neighbours share a weight it is fetched once: such sums wait for the cache.
 """
 
 from typing import Any
@@ -18,16 +19,19 @@ _SUMS = 8
 """Sums side by side: as many as hide the latency of a multiply-add on two units."""
 
 
-def component_sums(*, dim: int, dtype: str, lanes: int, vector_bits: int) -> Any:
+def component_sums(*, dim: int, sets: int, dtype: str, lanes: int, vector_bits: int) -> Any:
     """The function ``sums(y, k, slots, weights, first, last)``; it returns 0.
 
-    It leaves ``sum_m weights[m * dim + d] * k[slots[m] * dim + d]`` over ``m`` from ``first`` to ``last`` in row ``d``
-    of ``y``, where rows of ``y`` and ``k`` have ``lanes`` values, added in this order from the first product on.
+    It leaves ``sum_m weights[m * sets + d // (dim // sets)] * k[slots[m] * dim + d]`` over ``m`` from ``first`` to
+    ``last`` in row ``d`` of ``y``, where rows of ``y`` and ``k`` have ``lanes`` values, added in this order from the
+    first product on.
 
     Parameters
     ----------
     dim : int
         Components.
+    sets : int
+        Sets of weights, each of which serves as many neighbouring components; it divides ``dim``.
     dtype : {"float64", "float32"}
     lanes : int
     vector_bits : int
@@ -36,6 +40,9 @@ def component_sums(*, dim: int, dtype: str, lanes: int, vector_bits: int) -> Any
     width = vector_width(dtype, lanes, vector_bits)
     side = next(n for n in range(min(_SUMS, lanes // width), 0, -1) if lanes % (n * width) == 0)
     rows = max(1, _SUMS // side)
+    size = dim // sets
+    run = rows if size % rows == 0 else size if rows % size == 0 else 1
+    """Sums side by side that are sure to have one weight."""
 
     @_intrinsic
     def sums(context: Any, y: Any, k: Any, slots: Any, weights: Any, first: Any, last: Any) -> Any:
@@ -54,12 +61,15 @@ def component_sums(*, dim: int, dtype: str, lanes: int, vector_bits: int) -> Any
 
                 def terms(m: Any) -> list[tuple[Any, list[Any]]]:
                     row = builder.add(builder.mul(builder.load(builder.gep(slot_of, [m])), intp(dim)), d)
-                    factor = builder.add(builder.mul(m, intp(dim)), d)
-                    found = []
+                    factor = builder.mul(m, intp(sets))
+                    weight, found = None, []
                     for c in range(count):
                         start = builder.add(builder.mul(builder.add(row, intp(c)), intp(lanes)), lane)
                         values = [v.load(stages, builder.add(start, intp(q * width))) for q in range(side)]
-                        found.append((v.spread(factors, builder.add(factor, intp(c))), values))
+                        if c % run == 0:
+                            mine = builder.udiv(builder.add(d, intp(c)), intp(size))
+                            weight = v.spread(factors, builder.add(factor, mine))
+                        found.append((weight, values))
                     return found
 
                 for c, (weight, values) in enumerate(terms(begin)):

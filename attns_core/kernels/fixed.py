@@ -104,14 +104,14 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
 class StagedLines:
     """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``.
 
-    With ``own`` weights each component has its own, as learned tableaus do.
+    With ``sets`` of weights each of as many blocks of components has its own, as learned tableaus do.
     """
 
     arguments = "starts, slots, weights, times, needed"
     scaled: tuple[str, ...] = ("h = F(dt)",)
 
-    def __init__(self, graph: Graph, form: Form, *, own: bool = False) -> None:
-        self.own, self.form = own, form
+    def __init__(self, graph: Graph, form: Form, *, sets: int = 0) -> None:
+        self.sets, self.form = sets, form
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
@@ -135,8 +135,8 @@ class StagedLines:
                 out.line("continue")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
                 out.line("y[x] = w[x]")
-            if self.own:
-                combine_components(out, dim, self.form)
+            if self.sets:
+                combine_components(out, dim, self.sets, self.form)
             else:
                 combine(out, dim)
             with out.block("if s == stages"):
@@ -153,7 +153,7 @@ def staged_coefficients(a: Any, b: Any, c: Any, needed: Any, *, own: str | None 
     """A tableau as the staged form's arguments.
 
     Row ``i`` makes the argument of stage ``i``, the last row the increment. ``own`` is the dtype of weights
-    ``a`` (stages, stages, dim) and ``b`` (stages, dim) that each component has its own of.
+    ``a`` (stages, stages, sets) and ``b`` (stages, sets) that each block of components has its own of.
     """
     tables = term_tables([*a, b], len(b)) if own is None else component_tables([*a, b], own)
     return (*tables, np.array(c, dtype=np.float64), np.array([*needed, True], dtype=np.bool_))

@@ -36,7 +36,7 @@ def term_tables(rows: Sequence[Any], stages: int) -> tuple[Any, Any, Any]:
 
 
 def component_tables(rows: Sequence[Any], dtype: str) -> tuple[Any, Any, Any]:
-    """The same for rows of coefficients (stages, dim), each component's own, without padding; weights are flat."""
+    """The same for rows of coefficients (stages, sets), each block's own, without padding; weights are flat."""
     terms = [np.flatnonzero(row.any(axis=1)) for row in rows]
     weights = [row[kept].ravel() for row, kept in zip(rows, terms, strict=True)]
     starts = np.concatenate([[0], np.cumsum([kept.size for kept in terms])])
@@ -58,9 +58,31 @@ def combine(out: Source, dim: int) -> None:
             out.line(f"y[x] = {fma_sum(terms, 'y[x]')}")
 
 
-def combine_components(out: Source, dim: int, form: Form) -> None:
-    """The same with :func:`component_tables`."""
-    given = {"dim": dim, "dtype": form.dtype, "lanes": form.lanes, "vector_bits": explicit_bits(form.vector_bits)}
+def of_blocks(a: Any, b: Any) -> tuple[Any, Any]:
+    """Coefficients (..., sets) of ``a`` and ``b`` (..., dim): of as few blocks of neighbours as do for all of them.
+
+    Blocks are of equal size, within which coefficients are alike.
+    """
+    together = np.concatenate([a.reshape(-1, a.shape[-1]), b])
+    dim = b.shape[-1]
+
+    def alike(size: int) -> bool:
+        blocks = together.reshape(len(together), -1, size)
+        return bool((blocks == blocks[:, :, :1]).all())
+
+    size = next(size for size in range(dim, 0, -1) if dim % size == 0 and alike(size))
+    return a[..., ::size], b[..., ::size]
+
+
+def combine_components(out: Source, dim: int, sets: int, form: Form) -> None:
+    """The same with :func:`component_tables` of ``sets`` of weights."""
+    given = {
+        "dim": dim,
+        "sets": sets,
+        "dtype": form.dtype,
+        "lanes": form.lanes,
+        "vector_bits": explicit_bits(form.vector_bits),
+    }
     out.define(
         [
             "from attns_core.kernels.component_sums import component_sums",

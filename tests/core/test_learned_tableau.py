@@ -21,9 +21,11 @@ from attns_core.control import FixedStep, StepsPerSave
 from attns_core.corrector import CorrectorSequence, TrainedCorrector
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.equation import Equation
-from attns_core.fitting import learned_tableau
+from attns_core.fitting import learned_tableau, tableau_search
 from attns_core.fitting.learned_tableau import drawn, improved, stage_by_stage, starting_nodes
 from attns_core.fitting.step_model import StepModel
+from attns_core.fitting.tableau_search import TableauSearch
+from attns_core.kernels.stage_arrays import of_blocks
 from attns_core.linearisation import Linearisation
 from attns_core.operations import operations
 from attns_core.training import train
@@ -80,6 +82,21 @@ def test_blocks_and_vectors_of_any_length_take_the_same_steps(lanes: int, vector
     np.testing.assert_array_equal(states(backend, problem, METHOD["rk4"], corrector, 0.01, "float64"), expected)
 
 
+@pytest.mark.parametrize("sets", [1, 2, 3, 4, 12, 24])
+@pytest.mark.parametrize("lanes", [8, 32])
+def test_blocks_of_components_that_share_weights_fetch_them_once(sets: int, lanes: int) -> None:
+    equation = EQUATION["lorenz-96"].with_params(n=24)
+    problem = Problem.sample(equation, n=50, seed=1, t_end=0.1, save_every=0.05)
+    shared = some_tableau(METHOD["rk4"], sets)
+    assert shared.tableau is not None
+    tableau = shared.tableau.repeat(24 // sets, axis=2)
+    corrector = replace(some_tableau(METHOD["rk4"], 24), tableau=tableau)
+    assert of_blocks(tableau[:-1], tableau[-1])[1].shape == (4, sets)
+    expected = states(NumpyBackend(), problem, METHOD["rk4"], corrector, 0.01, "float64")
+    found = states(NumbaBackend(lanes=lanes), problem, METHOD["rk4"], corrector, 0.01, "float64")
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+
+
 def test_a_tableau_that_adds_nothing_is_the_bare_method() -> None:
     problem = Problem.sample(PENDULUM, n=9, t_end=1.0, save_every=0.5)
     nothing = some_tableau(METHOD["dop853"], 4, size=0.0)
@@ -133,13 +150,13 @@ def pairs() -> Dataset:
     return make_dataset(PENDULUM, METHOD["rk4"], 0.1, trajectories=20, t_end=4.0)
 
 
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize(("equation", "method"), [("driven-oscillator", "dopri5"), ("lotka-volterra", "rk4")])
-def test_derivatives_by_the_weights(equation: str, method: str, shared: bool) -> None:
+@pytest.mark.parametrize("blocks", [None, 1, 2])
+@pytest.mark.parametrize(("equation", "method"), [("driven-oscillator", "dopri5"), ("lorenz-63", "rk4")])
+def test_derivatives_by_the_weights(equation: str, method: str, blocks: int | None) -> None:
     data = make_dataset(EQUATION[equation], METHOD[method], 0.2, trajectories=3, t_end=2.0)
     weight = np.random.default_rng(2).uniform(0.5, 2.0, data.n)
-    model = StepModel(data, Linearisation(data.equation), weight, shared=shared)
-    x = model.packed(stage_by_stage(model, starting_nodes(model)))
+    model = StepModel(data, Linearisation(data.equation), weight, blocks)
+    x = model.packed(stage_by_stage(model, starting_nodes(model, 0.5)))
     assert x.size == model.n_weights
     np.testing.assert_allclose(model.packed(model.unpacked(x)), x, rtol=1e-15)
     residuals, jacobian = model.jacobian(model.unpacked(x))
@@ -158,7 +175,7 @@ def test_the_models_step_is_the_solvers(pairs: Dataset) -> None:
     """What is trained is what backends do, unused stages of an embedded pair included."""
     data = make_dataset(PENDULUM, METHOD["dopri5"], 0.2, trajectories=5, t_end=1.0)
     model = StepModel(data, Linearisation(PENDULUM))
-    rows = stage_by_stage(model, starting_nodes(model))
+    rows = stage_by_stage(model, starting_nodes(model, 0.5))
     corrector = TrainedCorrector(input="u", mean=np.zeros(4), scale=np.ones(4), linear=False, tableau=model.added(rows))
     problem = Problem(equation=PENDULUM, u0=data.u, t_save=np.array([0.0, 0.2]))
     stepped = states(NumpyBackend(), problem, METHOD["dopri5"], corrector, 0.2, "float64")[1]
@@ -171,20 +188,20 @@ def test_drawn_pairs_are_the_hard_ones_and_stand_for_all() -> None:
     size = np.sqrt(np.mean((data.r / data.scale[:, None]) ** 2, axis=0))
     estimates = []
     for seed in range(20):
-        part, weight = drawn(data, 400, seed)
+        part, weight = drawn(data, np.sqrt(size), 400, seed)
         own = np.sqrt(np.mean((part.r / part.scale[:, None]) ** 2, axis=0))
         assert abs(part.n - 400) < 80
         np.testing.assert_array_equal(part.scale, data.scale)
         assert np.mean(own) > 1.3 * np.mean(size)
         estimates.append(np.mean((weight * own) ** 2))
     assert abs(np.mean(estimates) / np.mean(size**2) - 1) < 0.1
-    whole, ones = drawn(data, data.n, 0)
+    whole, ones = drawn(data, size, data.n, 0)
     assert whole.n == data.n
     assert (ones == 1).all()
 
 
 def test_shared_weights_are_one_tableau_for_all_components(pairs: Dataset) -> None:
-    recipe = TABLEAU_LM.with_options(shared_iterations=30, iterations=30)
+    recipe = TABLEAU_LM.with_options(blocks=(1, 4), starts=2)
     shared = recipe.fit(TABLEAU.with_options(head="shared"), pairs, seed=1)
     own = recipe.fit(TABLEAU, pairs, seed=1)
     assert shared.trained.tableau is not None
@@ -198,7 +215,7 @@ def test_shared_weights_are_one_tableau_for_all_components(pairs: Dataset) -> No
 
 def test_it_learns_more_than_a_term_of_many_units_can(pairs: Dataset) -> None:
     texts: list[str] = []
-    recipe = TABLEAU_LM.with_options(shared_iterations=30, iterations=30)
+    recipe = TABLEAU_LM.with_options(blocks=(1, 4), starts=2)
     fit = recipe.fit(TABLEAU, pairs, seed=1, progress=lambda _, text: texts.append(text))
     again = recipe.fit(TABLEAU, pairs, seed=1)
     assert fit.held_out is not None
@@ -227,7 +244,7 @@ def test_rollouts_gain_what_steps_gain() -> None:
 
 def test_the_keyboard_ends_training_with_the_best_so_far(pairs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     model = StepModel(pairs, Linearisation(PENDULUM))
-    rows = stage_by_stage(model, starting_nodes(model))
+    rows = stage_by_stage(model, starting_nodes(model, 0.5))
     steps = iter(range(100))
     step = learned_tableau._step
 
@@ -237,9 +254,44 @@ def test_the_keyboard_ends_training_with_the_best_so_far(pairs: Dataset, monkeyp
         return step(*arguments)
 
     monkeypatch.setattr(learned_tableau, "_step", interrupted)
-    best, ended = improved(model, model, rows, iterations=10, patience=5)
+    best, ended = improved(model, model, rows, iterations=10)
     assert ended
     assert model.loss(best) < model.loss(rows)
+
+
+def test_blocks_of_neighbours_share_weights_and_halve() -> None:
+    data = make_dataset(EQUATION["lorenz-96"].with_params(n=8), METHOD["rk4"], 0.05, trajectories=3, t_end=0.5)
+    lin = Linearisation(data.equation)
+    rows = stage_by_stage(StepModel(data, lin), starting_nodes(StepModel(data, lin), 0.5))
+    for blocks, expected in ((1, 8 * [0]), (2, 4 * [0] + 4 * [1]), (3, [0, 0, 0, 1, 1, 1, 2, 2]), (99, [*range(8)])):
+        model = StepModel(data, lin, blocks=blocks)
+        np.testing.assert_array_equal(model.block, expected)
+        shared = model.unpacked(model.packed(rows))
+        for row, own in zip(shared, rows, strict=True):
+            for b in range(model.sets):
+                mine = model.block == b
+                np.testing.assert_allclose(row[:, mine], own[:, mine].mean(axis=1, keepdims=True) + 0 * row[:, mine])
+
+
+def test_searches_keep_the_best_start_and_stop_when_rounds_are_worth_nothing(pairs: Dataset) -> None:
+    lin = Linearisation(PENDULUM)
+    seen: list[int] = []
+    search = TableauSearch(pairs, lin, pairs=10**6, seed=0)
+    assert search.held_out_loss == search.bare
+    assert not search.run(blocks=(1,), starts=2, rounds=1, iterations=5, report=lambda sets, *_: seen.append(sets))
+    assert seen == 15 * [1]
+    alone = []
+    for start in range(2):
+        one = TableauSearch(pairs, lin, pairs=10**6, seed=0)
+        one._drawn = start
+        rows = stage_by_stage(one._models(1, 10**6)[0], starting_nodes(one.training, tableau_search._CLUSTERED[start]))
+        one._round(*one._models(1, 10**6), one.training.unpacked(one.training.packed(rows)), 5, None)
+        alone.append(one.held_out_loss)
+    assert search.held_out_loss < min(alone)
+    stuck = TableauSearch(pairs, lin, pairs=10**6, seed=0)
+    seen.clear()
+    stuck.run(blocks=(1,), starts=1, rounds=50, iterations=20, report=lambda sets, *_: seen.append(sets))
+    assert len(seen) < 50 * 20
 
 
 def test_operations_are_those_of_the_weights_that_are_used() -> None:
@@ -279,4 +331,8 @@ def test_what_cannot_be_is_refused_in_words(pairs: Dataset) -> None:
         TABLEAU_LM.fit(next(c for c in CORRECTORS if c.name == "stage-attention"), pairs, seed=0)
     chain = make_dataset(EQUATION["spring-chain"], METHOD["dop853"], 0.5, trajectories=2, t_end=1.0)
     with pytest.raises(AttnsError, match="3120 weights of dop853 on 40 components are too many"):
-        TABLEAU_LM.fit(TABLEAU, chain, seed=0)
+        TABLEAU_LM.with_options(blocks=(1, 40)).fit(TABLEAU, chain, seed=0)
+    with pytest.raises(AttnsError, match=r"blocks must be numbers of at least 1, each larger.*got \(2, 1\)"):
+        TABLEAU_LM.with_options(blocks=[2, 1])
+    with pytest.raises(AttnsError, match="rounds must be at least 1, got 0"):
+        TABLEAU_LM.with_options(rounds=0)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from attns_plugins.methods.bs3 import BS3
+from attns_plugins.methods.dop853 import DOP853
 from attns_plugins.methods.dopri5 import DOPRI5
 from attns_plugins.methods.euler import EULER
 from attns_plugins.methods.rk4 import RK4
@@ -95,3 +96,12 @@ def test_stability_limits_of_rk4() -> None:
     imaginary = brentq(lambda y: abs(complex(RK4.tableau.stability(1j * y))) - 1, 2, 4)
     assert real == pytest.approx(2.785293563405282, abs=1e-12)
     assert imaginary == pytest.approx(np.sqrt(8), abs=1e-12)
+
+
+def test_steps_repeated_are_one_step_of_more_stages() -> None:
+    for method in (RK4, DOPRI5, DOP853):
+        twice = method.tableau.repeated(2)
+        assert twice.stages == 2 * method.tableau.effective_stages
+        z = np.linspace(-3, 1, 9) + 0.5j
+        np.testing.assert_allclose(twice.stability(z), method.tableau.stability(z / 2) ** 2, rtol=1e-12)
+        assert twice.b_error is None

@@ -4,6 +4,7 @@ from attns_core import hookimpl
 from attns_core.method import AbstractMethod
 from attns_plugins.methods.bs3 import BS3
 from attns_plugins.methods.dop853 import DOP853
+from attns_plugins.methods.dop853_twice import DOP853_TWICE
 from attns_plugins.methods.dopri5 import DOPRI5
 from attns_plugins.methods.etdrk4 import ETDRK4
 from attns_plugins.methods.euler import EULER
@@ -42,6 +43,7 @@ METHODS: tuple[AbstractMethod, ...] = (
     VERNER6,
     VERNER7,
     DOP853,
+    DOP853_TWICE,
     VERNER9,
     STORMER_VERLET,
     YOSHIDA4,

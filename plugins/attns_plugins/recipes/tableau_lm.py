@@ -1,7 +1,8 @@
 """Levenberg-Marquardt on the weights inside the step, from least squares stage by stage."""
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -9,7 +10,6 @@ import numpy as np
 from attns_core.corrector import Corrector, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
-from attns_core.fitting.selection import thinned
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
 
@@ -19,33 +19,46 @@ from attns_core.recipe import AbstractRecipe, Fit, Progress
 class TableauLevenbergMarquardt(AbstractRecipe):
     """For learned tableaus; it evaluates the right-hand side and its Jacobian at the training states.
 
+    The search goes in rounds. Each draws its pairs anew by how badly the step does on them so far, so that rare hard
+    states are found and kept; a stage of the search ends when a round lowers the held-out error by less than a
+    twentieth.
+
     Parameters
     ----------
-    shared_iterations : int
-        Most Levenberg-Marquardt steps with weights that all components share: few unknowns, which cost little
-        and generalise best.
+    blocks : sequence of int
+        Stages of the search: how many blocks of neighbouring components have weights of their own, 1 for weights
+        that all share. Few unknowns cost little and generalise best, so they come first. ``head="shared"`` stops
+        after 1.
+    starts : int
+        Searches of one round from pairs of their own and different nodes; the best goes on.
+    rounds : int
+        Most rounds of each stage.
     iterations : int
-        Most Levenberg-Marquardt steps after that with each component's own weights; none for ``head="shared"``.
-    patience : int
-        Steps that lower the held-out error by less than a hundredth in all before the search ends.
+        Levenberg-Marquardt steps of a round.
     pairs : int
-        Pairs that are trained on, drawn by how hard they are
-        (:func:`attns_core.fitting.learned_tableau.drawn`).
-    check_pairs : int
-        Held-out pairs that training is judged on.
+        Pairs that a round trains on, and held-out pairs that it is judged on.
     """
 
     name: str = field(default="tableau-lm", init=False)
     title: str = field(default="Levenberg-Marquardt inside the step", init=False)
-    shared_iterations: int = 80
-    iterations: int = 80
-    patience: int = 15
-    pairs: int = 1500
-    check_pairs: int = 3000
+    blocks: tuple[int, ...] = (1, 2, 4)
+    starts: int = 3
+    rounds: int = 3
+    iterations: int = 20
+    pairs: int = 2500
+
+    def __post_init__(self) -> None:
+        if not self.blocks or self.blocks[0] < 1 or any(a >= b for a, b in pairwise(self.blocks)):
+            raise AttnsError(
+                f"recipe {self.name!r}: blocks must be numbers of at least 1, each larger than the one before, "
+                f"got {self.blocks!r}"
+            )
+        for option in ("starts", "rounds", "iterations", "pairs"):
+            if getattr(self, option) < 1:
+                raise AttnsError(f"recipe {self.name!r}: {option} must be at least 1, got {getattr(self, option)!r}")
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
-        from attns_core.fitting.learned_tableau import drawn, improved, stage_by_stage, starting_nodes
-        from attns_core.fitting.step_model import StepModel
+        from attns_core.fitting.tableau_search import TableauSearch
         from attns_core.linearisation import Linearisation
 
         if not corrector.tableau:
@@ -55,48 +68,37 @@ class TableauLevenbergMarquardt(AbstractRecipe):
             )
         linearisation = Linearisation(dataset.equation)  # Compiling is not counted, as with solvers.
         start = time.perf_counter()
-        whole = replace(dataset, units=dataset.scale)
-        pairs, weight = drawn(whole.take(~dataset.held_out), self.pairs, seed)
-        check = StepModel(thinned(whole.take(dataset.held_out), self.check_pairs, seed), linearisation, shared=True)
-        model = StepModel(pairs, linearisation, weight, shared=True)
-        phases = [(model, self.shared_iterations)]
-        if corrector.head != "shared":
-            phases.append((replace(model, shared=False), self.iterations))
-        bare_training, bare = model.loss(model.bare()), check.loss(check.bare())
+        search = TableauSearch(dataset, linearisation, pairs=self.pairs, seed=seed)
         curve: list[tuple[float, float, float]] = []
-        most = sum(iterations for _, iterations in phases)
+        blocks = (1,) if corrector.head == "shared" else self.blocks
+        most = (self.starts + self.rounds * len(blocks)) * self.iterations
 
-        def report(iteration: int, training: float, held_out: float) -> None:
+        def report(sets: int, training: float, held_out: float) -> None:
             seconds = time.perf_counter() - start
-            curve.append((seconds, training / bare_training, held_out / bare))
+            curve.append((seconds, training / search.bare, held_out / search.bare))
             if progress is not None:
-                kind = "shared" if model.shared else "own"
+                kind = "shared weights" if sets == 1 else f"{sets} sets of weights"
                 text = f"loss {curve[-1][1]:.2e}, held-out {curve[-1][2]:.2e}, {seconds:.0f} s"
-                progress(min(1.0, len(curve) / most), f"{kind} weights, iteration {iteration}: {text}")
+                progress(min(1.0, len(curve) / most), f"{kind}, iteration {len(curve)}: {text}")
 
-        rows, interrupted = stage_by_stage(model, starting_nodes(model)), False
-        for model, iterations in phases:
-            if interrupted:
-                break
-            rows, interrupted = improved(
-                model, check, rows, iterations=iterations, patience=self.patience, report=report
-            )
+        interrupted = search.run(
+            blocks=blocks, starts=self.starts, rounds=self.rounds, iterations=self.iterations, report=report
+        )
         seconds = time.perf_counter() - start
-        held_out = check.loss(rows) / bare
-        curve.append((seconds, model.loss(rows) / bare_training, held_out))
+        curve.append((seconds, search.training.loss(search.rows) / search.bare, search.held_out_loss / search.bare))
         trained = TrainedCorrector(
             input="u",
             mean=np.zeros(dataset.dim),
             scale=np.ones(dataset.dim),
             linear=False,
-            tableau=model.added(rows),
+            tableau=search.training.added(search.rows),
         )
         return Fit(
             trained=trained,
             seconds=seconds,
             curve=tuple(curve),
             chosen={"input": "u", "iterations": len(curve) - 1, "interrupted": interrupted},
-            held_out=held_out,
+            held_out=search.held_out_loss / search.bare,
         )
 
     def with_options(self, **options: Any) -> "TableauLevenbergMarquardt":

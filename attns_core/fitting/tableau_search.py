@@ -1,0 +1,114 @@
+"""The search for a learned tableau: rounds of Levenberg-Marquardt on pairs drawn anew by what is still wrong."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias, final
+
+import numpy as np
+
+from attns_core.dataset import Dataset
+from attns_core.fitting.learned_tableau import drawn, improved, stage_by_stage, starting_nodes
+from attns_core.fitting.step_model import Rows, StepModel
+from attns_core.linearisation import Linearisation
+from attns_core.types import Array
+
+Report: TypeAlias = Callable[[int, float, float], None]
+"""``report(sets of weights, training loss, held-out loss)``, both estimates from the pairs of a round."""
+
+_CLUSTERED = (0.5, 0.65, 0.35, 0.8)
+"""How far the nodes of each start are clustered at the ends of the step; further starts begin again."""
+_FEWER = 3
+"""Starts make do with a third of the pairs: they are to be told apart, not to be trained."""
+_WORTH = 0.95
+"""A round that leaves more than this fraction of the held-out error was not worth another."""
+
+
+@final
+class TableauSearch:
+    """Rows found so far, and the pairs that they are judged on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    linearisation : Linearisation
+        Of its equation.
+    pairs : int
+        Pairs that a round trains on, and held-out pairs that it is judged on.
+    seed : int
+
+    Attributes
+    ----------
+    rows : list of array
+        The weights found.
+    bare : float
+        Mean squared error of the method's own step on the held-out pairs.
+    held_out_loss : float
+        That of the step with the weights found.
+    training : StepModel
+        The steps of all training pairs.
+    """
+
+    def __init__(self, dataset: Dataset, linearisation: Linearisation, *, pairs: int, seed: int) -> None:
+        # The method's own stages are not needed, and of many stages and pairs they are large.
+        whole = replace(dataset, units=dataset.scale, k=dataset.k[:0])
+        self._pairs, self._seed, self._drawn = pairs, seed, 0
+        parts = [replace(whole.take(part), units=whole.scale) for part in (~dataset.held_out, dataset.held_out)]
+        self.training, self._held_out = (StepModel(part, linearisation, blocks=1) for part in parts)
+        own = self.training.bare()
+        self.bare = float(np.mean(self._held_out.sizes(own) ** 2))
+        # By the root of the method's own errors, which say less about what will be hard than a trained step's do.
+        self._shares = tuple(np.sqrt(model.sizes(own)) for model in (self.training, self._held_out))
+        self.rows: Rows = own
+        self.held_out_loss = self.bare
+
+    def run(
+        self, *, blocks: Sequence[int], starts: int, rounds: int, iterations: int, report: Report | None = None
+    ) -> bool:
+        """The whole search; whether the keyboard ended it, with the best so far.
+
+        Raises
+        ------
+        AttnsError
+            If so many blocks have more weights than dense derivatives can be made of.
+        """
+        replace(self.training, blocks=max(blocks))
+        for start in range(starts):
+            model, check = self._models(blocks[0], self._pairs // _FEWER)
+            rows = stage_by_stage(model, starting_nodes(model, _CLUSTERED[start % len(_CLUSTERED)]))
+            rows = model.unpacked(model.packed(rows))
+            if self._round(model, check, rows, iterations, report):
+                return True
+        for sets in blocks:
+            for _ in range(rounds):
+                self._shares = tuple(model.sizes(self.rows) for model in (self.training, self._held_out))
+                before = self.held_out_loss
+                if self._round(*self._models(sets, self._pairs), self.rows, iterations, report):
+                    return True
+                if self.held_out_loss > _WORTH**2 * before:
+                    break
+        return False
+
+    def _models(self, blocks: int, pairs: int) -> tuple[StepModel, StepModel]:
+        """About ``pairs`` for the next round, and as many that it is judged on."""
+        self._drawn += 1
+
+        def model(whole: StepModel, share: Array) -> StepModel:
+            data, weight = drawn(whole.data, share, pairs, self._seed + 1000 * self._drawn)
+            return StepModel(data, whole.lin, weight, blocks)
+
+        mine, held_out = self._shares
+        return model(self.training, mine), model(self._held_out, held_out)
+
+    def _round(self, model: StepModel, check: StepModel, rows: Rows, iterations: int, report: Report | None) -> bool:
+        """Keep what is found if it is better on all held-out pairs; whether the keyboard ended it."""
+
+        def step(training: float, held_out: float) -> None:
+            if report is not None:
+                report(model.sets, training, held_out)
+
+        rows, interrupted = improved(model, check, rows, iterations=iterations, report=step)
+        with np.errstate(all="ignore"):
+            loss = float(np.mean(self._held_out.sizes(rows) ** 2))
+        if loss < self.held_out_loss:
+            self.rows, self.held_out_loss = rows, loss
+        return interrupted
