@@ -27,6 +27,21 @@ def solve(backend: NumbaBackend, p: Problem, control: Any) -> Any:
     return backend.prepare(p, method, control, None, "float64")()
 
 
+@pytest.mark.parametrize(
+    ("n", "method", "lanes"), [(40, "dop853", 8), (40, "rk4", 16), (4, "dop853", 32), (9, "dop853", 32)]
+)
+def test_blocks_of_large_ensembles_keep_their_stages_in_the_nearest_cache(n: int, method: str, lanes: int) -> None:
+    equation = REGISTRY.equation("lorenz-96").with_params(n=n)
+    problem = Problem.sample(equation, n=300, t_end=0.1, save_every=0.05)
+    backend = NumbaBackend(form="staged")
+    found = backend.prepare(problem, REGISTRY.method(method), FixedStep(0.05), None, "float64")()
+    assert found.extra["lanes"] == lanes
+    few = replace(problem, u0=problem.u0[:, :100])
+    same = backend.prepare(few, REGISTRY.method(method), FixedStep(0.05), None, "float64")()
+    assert same.extra["lanes"] == 32
+    np.testing.assert_array_equal(found.u[:, :, :100], same.u)
+
+
 @pytest.mark.parametrize("control", CONTROLS, ids=["fixed", "adaptive"])
 def test_threads_change_nothing_and_are_recorded(control: Any) -> None:
     p = problem(70)
