@@ -25,7 +25,7 @@ class AbstractMethod(ABC):
         Order of consistency of the increment ``S``.
     citation : Citation
     tags : frozenset of str
-        ``runge-kutta``, ``symplectic``, ``stiff``, ...
+        ``runge-kutta``, ``symplectic``, ``stiff``, ``composed`` (of steps of another method), ...
     """
 
     name: str

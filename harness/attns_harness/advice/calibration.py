@@ -154,6 +154,9 @@ def _candidates(registry: Registry, stiffness: float) -> list[str]:
     found = []
     for name in registry.names("method"):
         method = registry.method(name)
+        if "composed" in method.tags:
+            # The method that it is composed of is there itself.
+            continue
         implicit = "stiff" in method.tags
         if method.order >= (3 if implicit else STRONG_ORDER) and (implicit == (stiffness > STIFF)):
             found.append((-method.order, name))

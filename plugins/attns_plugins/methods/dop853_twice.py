@@ -9,4 +9,5 @@ DOP853_TWICE = ExplicitRungeKutta(
     order=DOP853.order,
     tableau=DOP853.tableau.repeated(2),
     citation=DOP853.citation,
+    tags=DOP853.tags | {"composed"},
 )
