@@ -113,9 +113,10 @@ class StepModel:
         return value if np.isfinite(value) else np.inf
 
     def sizes(self, rows: Rows) -> Array:
-        """Root mean square error of each pair's step, shape (n,)."""
+        """Root mean square error of each pair's step, shape (n,); not finite where the step is not."""
         parts = [self._part(slice(first, first + _MANY)) for first in range(0, self.data.n, _MANY)]
-        return np.concatenate([np.sqrt(np.mean(p.residuals(p.forward(rows)[0]) ** 2, axis=0)) for p in parts])
+        with np.errstate(all="ignore"):
+            return np.concatenate([np.sqrt(np.mean(p.residuals(p.forward(rows)[0]) ** 2, axis=0)) for p in parts])
 
     def jacobian(self, rows: Rows) -> tuple[Array, Array]:
         """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :meth:`packed`."""

@@ -55,11 +55,16 @@ class TableauSearch:
         parts = [replace(whole.take(part), units=whole.scale) for part in (~dataset.held_out, dataset.held_out)]
         self.training, self._held_out = (StepModel(part, linearisation, blocks=1) for part in parts)
         own = self.training.bare()
-        self.bare = float(np.mean(self._held_out.sizes(own) ** 2))
+        self.bare = _mean_square(self._held_out.sizes(own))
         # By the root of the method's own errors, which say less about what will be hard than a trained step's do.
-        self._shares = tuple(np.sqrt(model.sizes(own)) for model in (self.training, self._held_out))
+        self._shares = tuple(np.sqrt(_finite(model.sizes(own))) for model in (self.training, self._held_out))
         self.rows: Rows = own
         self.held_out_loss = self.bare
+
+    @property
+    def training_loss(self) -> float:
+        """Mean squared error of the step with the weights found, on all training pairs."""
+        return _mean_square(self.training.sizes(self.rows))
 
     def run(
         self, *, blocks: Sequence[int], starts: int, rounds: int, iterations: int, report: Report | None = None
@@ -73,14 +78,14 @@ class TableauSearch:
         """
         replace(self.training, blocks=max(blocks))
         for start in range(starts):
-            model, check = self._models(blocks[0], self._pairs // _FEWER)
+            model, check = self._models(blocks[0], max(1, self._pairs // _FEWER))
             rows = stage_by_stage(model, starting_nodes(model, _CLUSTERED[start % len(_CLUSTERED)]))
             rows = model.unpacked(model.packed(rows))
             if self._round(model, check, rows, iterations, report):
                 return True
         for sets in blocks:
             for _ in range(rounds):
-                self._shares = tuple(model.sizes(self.rows) for model in (self.training, self._held_out))
+                self._shares = tuple(_finite(model.sizes(self.rows)) for model in (self.training, self._held_out))
                 before = self.held_out_loss
                 if self._round(*self._models(sets, self._pairs), self.rows, iterations, report):
                     return True
@@ -107,8 +112,20 @@ class TableauSearch:
                 report(model.sets, training, held_out)
 
         rows, interrupted = improved(model, check, rows, iterations=iterations, report=step)
-        with np.errstate(all="ignore"):
-            loss = float(np.mean(self._held_out.sizes(rows) ** 2))
+        loss = _mean_square(self._held_out.sizes(rows))
         if loss < self.held_out_loss:
             self.rows, self.held_out_loss = rows, loss
         return interrupted
+
+
+def _mean_square(sizes: Array) -> float:
+    """Infinite where a step left the numbers."""
+    with np.errstate(all="ignore"):
+        value = float(np.mean(sizes**2))
+    return value if np.isfinite(value) else np.inf
+
+
+def _finite(sizes: Array) -> Array:
+    """Sizes to draw pairs by: those whose step left the numbers count as the largest that did not."""
+    known = np.isfinite(sizes)
+    return np.where(known, sizes, sizes[known].max() if known.any() else 1.0)

@@ -294,6 +294,18 @@ def test_searches_keep_the_best_start_and_stop_when_rounds_are_worth_nothing(pai
     assert len(seen) < 50 * 20
 
 
+def test_training_starts_where_the_methods_own_step_leaves_the_numbers() -> None:
+    """Steps for learned tableaus are longer than those their method could take."""
+    data = make_dataset(EQUATION["lorenz-63"], METHOD["rk4"], 0.02, trajectories=8, t_end=0.4)
+    search = TableauSearch(data, Linearisation(data.equation), pairs=50, seed=0)
+    wild = [1e200 * row for row in search.rows]
+    search.rows, search.bare, search.held_out_loss = wild, np.inf, np.inf
+    assert not np.isfinite(search.training.sizes(wild)).all()
+    assert search.training_loss == np.inf
+    search.run(blocks=(1,), starts=1, rounds=1, iterations=5)
+    assert search.held_out_loss < 1e-4
+
+
 def test_operations_are_those_of_the_weights_that_are_used() -> None:
     problem = Problem.sample(PENDULUM, n=3, t_end=1.0)
 

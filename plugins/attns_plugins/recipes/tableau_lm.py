@@ -85,7 +85,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
             blocks=blocks, starts=self.starts, rounds=self.rounds, iterations=self.iterations, report=report
         )
         seconds = time.perf_counter() - start
-        curve.append((seconds, search.training.loss(search.rows) / search.bare, search.held_out_loss / search.bare))
+        curve.append((seconds, search.training_loss / search.bare, search.held_out_loss / search.bare))
         trained = TrainedCorrector(
             input="u",
             mean=np.zeros(dataset.dim),
