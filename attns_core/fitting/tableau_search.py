@@ -34,6 +34,8 @@ class TableauSearch:
         Of its equation.
     pairs : int
         Pairs that a round trains on, and held-out pairs that it is judged on.
+    emphasis : float
+        How much more hard pairs count than in the mean over all: 0 not at all, 1 all drawn pairs count alike.
     seed : int
 
     Attributes
@@ -48,10 +50,12 @@ class TableauSearch:
         The steps of all training pairs.
     """
 
-    def __init__(self, dataset: Dataset, linearisation: Linearisation, *, pairs: int, seed: int) -> None:
+    def __init__(
+        self, dataset: Dataset, linearisation: Linearisation, *, pairs: int, emphasis: float = 0.0, seed: int
+    ) -> None:
         # The method's own stages are not needed, and of many stages and pairs they are large.
         whole = replace(dataset, units=dataset.scale, k=dataset.k[:0])
-        self._pairs, self._seed, self._drawn = pairs, seed, 0
+        self._pairs, self._emphasis, self._seed, self._drawn = pairs, emphasis, seed, 0
         parts = [replace(whole.take(part), units=whole.scale) for part in (~dataset.held_out, dataset.held_out)]
         self.training, self._held_out = (StepModel(part, linearisation, blocks=1) for part in parts)
         own = self.training.bare()
@@ -99,7 +103,7 @@ class TableauSearch:
 
         def model(whole: StepModel, share: Array) -> StepModel:
             data, weight = drawn(whole.data, share, pairs, self._seed + 1000 * self._drawn)
-            return StepModel(data, whole.lin, weight, blocks)
+            return StepModel(data, whole.lin, weight ** (1 - self._emphasis), blocks)
 
         mine, held_out = self._shares
         return model(self.training, mine), model(self._held_out, held_out)

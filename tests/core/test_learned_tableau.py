@@ -259,6 +259,20 @@ def test_the_keyboard_ends_training_with_the_best_so_far(pairs: Dataset, monkeyp
     assert model.loss(best) < model.loss(rows)
 
 
+def test_emphasis_lowers_the_worst_errors_at_the_cost_of_the_typical_ones() -> None:
+    data = make_dataset(EQUATION["k-link-pendulum"], METHOD["rk4"], 0.1, trajectories=60, t_end=6.0)
+    lin = Linearisation(data.equation)
+    sizes = []
+    for emphasis in (0.0, 1.0):
+        search = TableauSearch(data, lin, pairs=600, emphasis=emphasis, seed=3)
+        search.run(blocks=(1, 4), starts=1, rounds=2, iterations=20)
+        sizes.append(search.training.sizes(search.rows))
+    assert np.median(sizes[0]) < np.median(sizes[1])
+    assert np.sort(sizes[0])[-20:].mean() > np.sort(sizes[1])[-20:].mean()
+    assert "emphasis" not in TABLEAU_LM.identity()
+    assert TABLEAU_LM.with_options(emphasis=0.5).identity()["emphasis"] == 0.5
+
+
 def test_blocks_of_neighbours_share_weights_and_halve() -> None:
     data = make_dataset(EQUATION["lorenz-96"].with_params(n=8), METHOD["rk4"], 0.05, trajectories=3, t_end=0.5)
     lin = Linearisation(data.equation)
@@ -346,5 +360,7 @@ def test_what_cannot_be_is_refused_in_words(pairs: Dataset) -> None:
         TABLEAU_LM.with_options(blocks=(1, 40)).fit(TABLEAU, chain, seed=0)
     with pytest.raises(AttnsError, match=r"blocks must be numbers of at least 1, each larger.*got \(2, 1\)"):
         TABLEAU_LM.with_options(blocks=[2, 1])
+    with pytest.raises(AttnsError, match="emphasis must be between 0 and 1, got 2"):
+        TABLEAU_LM.with_options(emphasis=2)
     with pytest.raises(AttnsError, match="rounds must be at least 1, got 0"):
         TABLEAU_LM.with_options(rounds=0)

@@ -37,6 +37,10 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         Levenberg-Marquardt steps of a round.
     pairs : int
         Pairs that a round trains on, and held-out pairs that it is judged on.
+    emphasis : float
+        How much more the hard pairs among them count than in a mean over all pairs: 0 not at all, which is the mean
+        squared error; 1 so much that all drawn pairs count alike, which is about the mean cubed error. Where rare
+        states decide the error of an ensemble, a training set has too few of them.
     """
 
     name: str = field(default="tableau-lm", init=False)
@@ -46,6 +50,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
     rounds: int = 3
     iterations: int = 20
     pairs: int = 2500
+    emphasis: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.blocks or self.blocks[0] < 1 or any(a >= b for a, b in pairwise(self.blocks)):
@@ -56,6 +61,8 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         for option in ("starts", "rounds", "iterations", "pairs"):
             if getattr(self, option) < 1:
                 raise AttnsError(f"recipe {self.name!r}: {option} must be at least 1, got {getattr(self, option)!r}")
+        if not 0 <= self.emphasis <= 1:
+            raise AttnsError(f"recipe {self.name!r}: emphasis must be between 0 and 1, got {self.emphasis!r}")
 
     def fit(self, corrector: Corrector, dataset: Dataset, *, seed: int, progress: Progress | None = None) -> Fit:
         from attns_core.fitting.tableau_search import TableauSearch
@@ -68,7 +75,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
             )
         linearisation = Linearisation(dataset.equation)  # Compiling is not counted, as with solvers.
         start = time.perf_counter()
-        search = TableauSearch(dataset, linearisation, pairs=self.pairs, seed=seed)
+        search = TableauSearch(dataset, linearisation, pairs=self.pairs, emphasis=self.emphasis, seed=seed)
         curve: list[tuple[float, float, float]] = []
         blocks = (1,) if corrector.head == "shared" else self.blocks
         most = (self.starts + self.rounds * len(blocks)) * self.iterations
@@ -105,7 +112,11 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         return replace_options(self, f"recipe {self.name!r}", options)
 
     def identity(self) -> dict[str, Any]:
-        return {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "title"}
+        found = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "title"}
+        if not self.emphasis:
+            # Weights from before the option are those without emphasis.
+            del found["emphasis"]
+        return found
 
 
 TABLEAU_LM = TableauLevenbergMarquardt()
