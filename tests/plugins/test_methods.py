@@ -45,8 +45,9 @@ def test_order_conditions_hold_exactly(method: ExplicitRungeKutta) -> None:
     exact = method.tableau.exact
     digits = {"tsit5": 5e-16, "dop853": 1e-28, "dop853-twice": 1e-28, "verner9": 1e-38}
     assert first_violated(exact.a, exact.b, method.order, digits.get(method.name, 0.0)) is None
-    # The order is not higher than declared either.
-    assert first_violated(exact.a, exact.b, method.order + 1, 1e-9) is not None
+    # The order is not higher than declared either; steps taken several at a time have smaller error constants.
+    constants = 1e-14 if "composed" in method.tags else 1e-9
+    assert first_violated(exact.a, exact.b, method.order + 1, constants) is not None
     if exact.b_error is not None and method.error_order is not None:
         embedded = [b - e for b, e in zip(exact.b, exact.b_error, strict=True)]
         assert first_violated(exact.a, embedded, method.error_order, digits.get(method.name, 0.0)) is None
