@@ -8,7 +8,7 @@ MANY = 16
 """Components from which whole steps gain by longer blocks."""
 
 NEAREST_CACHE = 48 * 1024
-"""Bytes of a block up to which longer rows pay.
+"""Bytes of a block up to which longer rows pay, and beyond which shorter ones do.
 
 Measured on DOP853 and the pendulum of four links, all stages as inputs: 48 lanes (90 KB) take 20 % longer than 32.
 """
@@ -34,9 +34,9 @@ def block_length(form: Form, dim: int, method: AbstractMethod, term: CorrectorFo
     # Whole tiles; and rows that are a power of two apart would meet in the same places of the cache.
     tiles = lanes + lanes // 2
     if term is None:
-        if whole:
-            return tiles if dim >= MANY else lanes
-        return _shorter(form, dim, method)
+        if isinstance(method, ExplicitRungeKutta) and not whole:
+            return _shorter(form, (method.tableau.stages + 1) * dim)
+        return tiles if whole and dim >= MANY else lanes
     if term.is_polynomial_on_vectors(dim) or (term.is_narrow(dim) and not (whole and dim >= MANY)):
         return lanes
     stages = 0 if whole or not isinstance(method, ExplicitRungeKutta) else method.tableau.stages + 3
@@ -44,14 +44,13 @@ def block_length(form: Form, dim: int, method: AbstractMethod, term: CorrectorFo
     return tiles if rows * tiles * form.itemsize <= NEAREST_CACHE else lanes
 
 
-def _shorter(form: Form, dim: int, method: AbstractMethod) -> int:
-    """Lanes whose stages stay in the nearest cache, but no fewer than a vector has.
+def _shorter(form: Form, rows: int) -> int:
+    """Lanes of a block whose ``rows`` stay in the nearest cache, but no fewer than a vector has.
 
     Measured on DOP853: Lorenz 96 of 40 components takes half as long with 8 lanes (38 KB) as with 32, eight links
     with 16 (31 KB) 5 % less than with 32.
     """
     lanes, vector = form.lanes, 64 // form.itemsize
-    rows = ((method.tableau.stages if isinstance(method, ExplicitRungeKutta) else 1) + 1) * dim
     while rows * lanes * form.itemsize > NEAREST_CACHE and lanes % (2 * vector) == 0:
         lanes //= 2
     return lanes

@@ -24,8 +24,8 @@ from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.flow import compiled_flow, exact_increment, substeps_for
 from attns_core.types import Array
 
-Report: TypeAlias = Callable[[float, float], None]
-"""``report(training loss, held-out loss)`` after each iteration."""
+Report: TypeAlias = Callable[[int, float, float], None]
+"""``report(sets of weights, training loss, held-out loss)`` after each iteration."""
 
 _RIDGE = 1e-13
 _DAMPING = (1e-4, 1e-16)
@@ -95,6 +95,7 @@ def improved(
     It ends after ``iterations``, or when no damping makes a step worth taking.
     """
     x = model.packed(rows)
+    rows = model.unpacked(x)
     loss, damping = model.loss(rows), _DAMPING[0]
     best, least, interrupted = rows, check.loss(rows), False
     try:
@@ -109,7 +110,7 @@ def improved(
             if held_out < least:
                 best, least = rows, held_out
             if report is not None:
-                report(loss, held_out)
+                report(model.sets, loss, held_out)
     except KeyboardInterrupt:
         interrupted = True
     return best, interrupted

@@ -109,14 +109,19 @@ class StepModel:
     def loss(self, rows: Rows) -> float:
         """Mean squared error of the step; infinite where it is not a number."""
         with np.errstate(all="ignore"):
-            value = float(np.mean(self.residuals(self.forward(rows)[0]) ** 2))
+            value = float(np.mean(self._squares(rows)))
         return value if np.isfinite(value) else np.inf
 
     def sizes(self, rows: Rows) -> Array:
         """Root mean square error of each pair's step, shape (n,); not finite where the step is not."""
-        parts = [self._part(slice(first, first + _MANY)) for first in range(0, self.data.n, _MANY)]
+        return np.sqrt(self._squares(rows))
+
+    def _squares(self, rows: Rows) -> Array:
+        """Mean squared error of each pair's step, shape (n,)."""
+        some = range(0, self.data.n, _MANY)
+        parts = [self] if len(some) == 1 else [self._part(slice(first, first + _MANY)) for first in some]
         with np.errstate(all="ignore"):
-            return np.concatenate([np.sqrt(np.mean(p.residuals(p.forward(rows)[0]) ** 2, axis=0)) for p in parts])
+            return np.concatenate([np.mean(part.residuals(part.forward(rows)[0]) ** 2, axis=0) for part in parts])
 
     def jacobian(self, rows: Rows) -> tuple[Array, Array]:
         """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :meth:`packed`."""

@@ -1,19 +1,16 @@
 """The search for a learned tableau: rounds of Levenberg-Marquardt on pairs drawn anew by what is still wrong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeAlias, final
+from typing import final
 
 import numpy as np
 
 from attns_core.dataset import Dataset
-from attns_core.fitting.learned_tableau import drawn, improved, stage_by_stage, starting_nodes
+from attns_core.fitting.learned_tableau import Report, drawn, improved, stage_by_stage, starting_nodes
 from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.linearisation import Linearisation
 from attns_core.types import Array
-
-Report: TypeAlias = Callable[[int, float, float], None]
-"""``report(sets of weights, training loss, held-out loss)``, both estimates from the pairs of a round."""
 
 _CLUSTERED = (0.5, 0.65, 0.35, 0.8)
 """How far the nodes of each start are clustered at the ends of the step; further starts begin again."""
@@ -56,19 +53,14 @@ class TableauSearch:
         # The method's own stages are not needed, and of many stages and pairs they are large.
         whole = replace(dataset, units=dataset.scale, k=dataset.k[:0])
         self._pairs, self._emphasis, self._seed, self._drawn = pairs, emphasis, seed, 0
-        parts = [replace(whole.take(part), units=whole.scale) for part in (~dataset.held_out, dataset.held_out)]
+        parts = (whole.take(~dataset.held_out), whole.take(dataset.held_out))
         self.training, self._held_out = (StepModel(part, linearisation, blocks=1) for part in parts)
         own = self.training.bare()
-        self.bare = _mean_square(self._held_out.sizes(own))
+        self.bare = self._held_out.loss(own)
         # By the root of the method's own errors, which say less about what will be hard than a trained step's do.
         self._shares = tuple(np.sqrt(_finite(model.sizes(own))) for model in (self.training, self._held_out))
         self.rows: Rows = own
         self.held_out_loss = self.bare
-
-    @property
-    def training_loss(self) -> float:
-        """Mean squared error of the step with the weights found, on all training pairs."""
-        return _mean_square(self.training.sizes(self.rows))
 
     def run(
         self, *, blocks: Sequence[int], starts: int, rounds: int, iterations: int, report: Report | None = None
@@ -84,7 +76,6 @@ class TableauSearch:
         for start in range(starts):
             model, check = self._models(blocks[0], max(1, self._pairs // _FEWER))
             rows = stage_by_stage(model, starting_nodes(model, _CLUSTERED[start % len(_CLUSTERED)]))
-            rows = model.unpacked(model.packed(rows))
             if self._round(model, check, rows, iterations, report):
                 return True
         for sets in blocks:
@@ -110,23 +101,11 @@ class TableauSearch:
 
     def _round(self, model: StepModel, check: StepModel, rows: Rows, iterations: int, report: Report | None) -> bool:
         """Keep what is found if it is better on all held-out pairs; whether the keyboard ended it."""
-
-        def step(training: float, held_out: float) -> None:
-            if report is not None:
-                report(model.sets, training, held_out)
-
-        rows, interrupted = improved(model, check, rows, iterations=iterations, report=step)
-        loss = _mean_square(self._held_out.sizes(rows))
+        rows, interrupted = improved(model, check, rows, iterations=iterations, report=report)
+        loss = self._held_out.loss(rows)
         if loss < self.held_out_loss:
             self.rows, self.held_out_loss = rows, loss
         return interrupted
-
-
-def _mean_square(sizes: Array) -> float:
-    """Infinite where a step left the numbers."""
-    with np.errstate(all="ignore"):
-        value = float(np.mean(sizes**2))
-    return value if np.isfinite(value) else np.inf
 
 
 def _finite(sizes: Array) -> Array:

@@ -269,7 +269,7 @@ def test_emphasis_lowers_the_worst_errors_at_the_cost_of_the_typical_ones() -> N
         sizes.append(search.training.sizes(search.rows))
     assert np.median(sizes[0]) < np.median(sizes[1])
     assert np.sort(sizes[0])[-20:].mean() > np.sort(sizes[1])[-20:].mean()
-    assert "emphasis" not in TABLEAU_LM.identity()
+    assert TABLEAU_LM.with_options(emphasis=0.5).identity() != TABLEAU_LM.identity()
     assert TABLEAU_LM.with_options(emphasis=0.5).identity()["emphasis"] == 0.5
 
 
@@ -285,6 +285,17 @@ def test_blocks_of_neighbours_share_weights_and_halve() -> None:
             for b in range(model.sets):
                 mine = model.block == b
                 np.testing.assert_allclose(row[:, mine], own[:, mine].mean(axis=1, keepdims=True) + 0 * row[:, mine])
+
+
+def test_blocks_that_do_not_nest_start_from_what_they_can_share(pairs: Dataset) -> None:
+    lin = Linearisation(PENDULUM)
+    halves, thirds = (StepModel(pairs, lin, blocks=blocks) for blocks in (2, 3))
+    rows = halves.unpacked(halves.packed(stage_by_stage(halves, starting_nodes(halves, 0.5))))
+    start = thirds.unpacked(thirds.packed(rows))
+    untouched, _ = improved(thirds, thirds, rows, iterations=0)
+    for found, expected in zip(untouched, start, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert thirds.loss(improved(thirds, thirds, rows, iterations=3)[0]) < thirds.loss(start)
 
 
 def test_searches_keep_the_best_start_and_stop_when_rounds_are_worth_nothing(pairs: Dataset) -> None:
@@ -315,7 +326,7 @@ def test_training_starts_where_the_methods_own_step_leaves_the_numbers() -> None
     wild = [1e200 * row for row in search.rows]
     search.rows, search.bare, search.held_out_loss = wild, np.inf, np.inf
     assert not np.isfinite(search.training.sizes(wild)).all()
-    assert search.training_loss == np.inf
+    assert search.training.loss(wild) == np.inf
     search.run(blocks=(1,), starts=1, rounds=1, iterations=5)
     assert search.held_out_loss < 1e-4
 

@@ -92,7 +92,8 @@ class TableauLevenbergMarquardt(AbstractRecipe):
             blocks=blocks, starts=self.starts, rounds=self.rounds, iterations=self.iterations, report=report
         )
         seconds = time.perf_counter() - start
-        curve.append((seconds, search.training_loss / search.bare, search.held_out_loss / search.bare))
+        training, held_out = search.training.loss(search.rows) / search.bare, search.held_out_loss / search.bare
+        curve.append((seconds, training, held_out))
         trained = TrainedCorrector(
             input="u",
             mean=np.zeros(dataset.dim),
@@ -105,18 +106,14 @@ class TableauLevenbergMarquardt(AbstractRecipe):
             seconds=seconds,
             curve=tuple(curve),
             chosen={"input": "u", "iterations": len(curve) - 1, "interrupted": interrupted},
-            held_out=search.held_out_loss / search.bare,
+            held_out=held_out,
         )
 
     def with_options(self, **options: Any) -> "TableauLevenbergMarquardt":
         return replace_options(self, f"recipe {self.name!r}", options)
 
     def identity(self) -> dict[str, Any]:
-        found = {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "title"}
-        if not self.emphasis:
-            # Weights from before the option are those without emphasis.
-            del found["emphasis"]
-        return found
+        return {key: getattr(self, key) for key in self.__dataclass_fields__ if key != "title"}
 
 
 TABLEAU_LM = TableauLevenbergMarquardt()
