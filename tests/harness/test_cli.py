@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from attns_harness.cli import cli, main
+from attns_harness.cli.train import values
 from attns_harness.tables import LEADING, read_results
 from runs import HERE
 
@@ -222,3 +223,25 @@ def test_train_on_trajectories_of_ones_own(tmp_path: Path) -> None:
     refused = attns(*words, "--out", "v", cwd=tmp_path, code=2).stderr
     assert "'y' of trajectory 2 at t=1.5" in refused
     assert not (tmp_path / "v").exists()
+
+
+def test_options_read_as_numbers_lists_of_them_or_text():
+    given = ("width=64", "rate=0.5", "linear=true", "blocks=1,2,4", "bandwidths=0.1,1e-2", "names=u,S", "data=none")
+    assert values(given) == {
+        "width": 64,
+        "rate": 0.5,
+        "linear": True,
+        "blocks": [1, 2, 4],
+        "bandwidths": [0.1, 0.01],
+        "names": "u,S",
+        "data": None,
+    }
+
+
+def test_a_recipe_takes_one_value_or_several(tmp_path):
+    command = ["train", "lotka-volterra", "--corrector", "tableau", "--dt", "0.2", "--trajectories", "5"]
+    few = ["--recipe-option", "rounds=1", "--recipe-option", "iterations=3", "--recipe-option", "starts=1"]
+    for blocks in ("1", "1,2"):
+        attns(*command, "--recipe-option", f"blocks={blocks}", *few, "--out", str(tmp_path / blocks))
+    refused = attns(*command, "--recipe-option", "blocks=[1, 2]", "--out", str(tmp_path / "no"), code=2)
+    assert "recipe 'tableau-lm': blocks takes numbers such as 1,2,4, got '[1, 2]'" in " ".join(refused.stderr.split())

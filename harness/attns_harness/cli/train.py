@@ -17,7 +17,13 @@ from attns_harness.cli.solve import parameters
 @click.option("--corrector", default="attns", show_default=True)
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the corrector; repeatable.")
 @click.option("--recipe", help="How to train [default: the corrector's; see docs/correctors.md].")
-@click.option("--recipe-option", "recipe_options", multiple=True, metavar="NAME=VALUE", help="Option of the recipe.")
+@click.option(
+    "--recipe-option",
+    "recipe_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the recipe; several values as 1,2,4.",
+)
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the equation.")
 @click.option("--dt", type=float, help="Step [default: the equation's coarsest].")
 @click.option("--trajectories", type=click.IntRange(min=1), default=20, show_default=True)
@@ -106,7 +112,7 @@ def show_progress(fraction: float, text: str) -> None:
 
 
 def values(texts: tuple[str, ...]) -> dict[str, Any]:
-    """``("width=64", "input=u")`` -> numbers and booleans where they read as such, else text."""
+    """``("width=64", "blocks=1,2", "input=u")`` -> numbers, lists of them and booleans where they read as such."""
     found: dict[str, Any] = {}
     for text in texts:
         name, sign, value = text.partition("=")
@@ -117,6 +123,9 @@ def values(texts: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
+    if "," in text:
+        several = [_value(part) for part in text.split(",")]
+        return several if all(isinstance(v, int | float) for v in several) else text
     for kind in (int, float):
         try:
             return kind(text)
