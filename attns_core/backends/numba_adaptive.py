@@ -53,7 +53,7 @@ def prepare_adaptive(
         return adaptive_staged(graph, form, is_fsal=pair.is_fsal, has_low=pair.b_low is not None)
 
     generated = generate(False)
-    tables = () if whole or pair is None else staged_tables(pair)
+    tables = () if whole or pair is None else staged_tables(pair, dtype)
     c = np.array(graph.evaluate(generated.parameters, problem.equation.p.numeric().tolist()))
     rule = CONTROLLER
     rules = (rule.safety, rule.min_factor, rule.max_factor, rule.least_error, rule.reach)

@@ -153,7 +153,7 @@ class NumbaBackend(AbstractBackend):
 
         def generate(exact: bool) -> Generated:
             return _fixed_kernel(
-                problem, method, with_term, graph, form(exact), whole, 0 if own is None else own[1].shape[-1]
+                problem, method, with_term, graph, form(exact), whole, 1 if own is None else own[1].shape[-1]
             )
 
         def tables(exact: bool) -> tuple[Any, ...]:
@@ -161,7 +161,7 @@ class NumbaBackend(AbstractBackend):
             if isinstance(method, ExplicitRungeKutta) and not whole:
                 t = method.tableau
                 a, b = (t.a, t.b) if own is None else own
-                arrays = fixed.staged_coefficients(a, b, t.c, t.needed, own=None if own is None else dtype)
+                arrays = fixed.staged_coefficients(a, b, t.c, t.needed, dtype=dtype)
             if isinstance(method, ExponentialRungeKutta):
                 if varying:
                     arrays = varying_tables(method, problem.equation, steps.lengths, dtype)

@@ -34,7 +34,7 @@ def adaptive(graph: Graph, pair: Pair, form: Form) -> Generated:
 def adaptive_staged(graph: Graph, form: Form, *, is_fsal: bool, has_low: bool) -> Generated:
     """The same with the pair's coefficients as further arguments, for large right-hand sides."""
     emitter = Emitter(graph, form.function)
-    attempt = StagedAttempt(emitter, is_fsal, has_low)
+    attempt = StagedAttempt(emitter, form, is_fsal=is_fsal, has_low=has_low)
     return module(emitter, attempt, form, tables=", starts, slots, weights, times")
 
 

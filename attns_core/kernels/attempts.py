@@ -7,9 +7,10 @@ import numpy as np
 
 from attns_core.kernels.emit import Emitter, fma_sum
 from attns_core.kernels.error_control import decide, scale, sums
+from attns_core.kernels.form import Form
 from attns_core.kernels.lanes import lane_loop
 from attns_core.kernels.source import Source, Statement
-from attns_core.kernels.stage_arrays import combine, evaluate_stage, term_tables, used_components
+from attns_core.kernels.stage_arrays import component_tables, define_sums, evaluate_stage, used_components
 
 
 @final
@@ -25,10 +26,11 @@ class Pair:
     is_fsal: bool = False
 
 
-def staged_tables(pair: Pair) -> tuple[Any, ...]:
+def staged_tables(pair: Pair, dtype: str) -> tuple[Any, ...]:
     """A pair as the staged form's tables; rows: stages, increment, error, lower error."""
     rows = [*pair.a, pair.b, pair.b_error] + ([] if pair.b_low is None else [pair.b_low])
-    return (*term_tables(rows, len(pair.b)), np.array(pair.c, dtype=np.float64))
+    tables = component_tables([np.reshape(row, (-1, 1)) for row in rows], dtype)
+    return (*tables, np.array(pair.c, dtype=np.float64))
 
 
 class FusedAttempt:
@@ -99,7 +101,8 @@ class FusedAttempt:
 class StagedAttempt:
     """An attempt array by array, with coefficients from tables."""
 
-    def __init__(self, emitter: Emitter, is_fsal: bool, has_low: bool) -> None:
+    def __init__(self, emitter: Emitter, form: Form, *, is_fsal: bool, has_low: bool) -> None:
+        self.form = form
         graph = emitter.graph
         self.dim = len(graph.outputs)
         self.is_fsal, self.has_low = is_fsal, has_low
@@ -110,13 +113,13 @@ class StagedAttempt:
     def prologue(self, out: Source) -> None:
         dim = self.dim
         out.line("stages = times.size")
-        out.line(f"y = empty_rows({2 * dim} * L, F)")
+        out.line(f"y = empty_rows({dim} * L, F)")
         out.line(f"k = empty_rows((stages + 1) * {dim} * L, F)")
+        out.line("g = empty_rows(L, F)")
         out.line("sums = empty_rows(4 * L, F)")
 
     def begin(self, out: Source) -> None:
-        with out.block("for x in range(k.size)"):
-            out.line("k[x] = zero")
+        """Stages are written before they are read."""
 
     def write(self, out: Source) -> None:
         dim = self.dim
@@ -124,28 +127,28 @@ class StagedAttempt:
         if self.is_fsal:
             with out.block(f"for x in range({dim} * L)"):
                 out.line(f"k[x] = w[{dim} * L + x]")
-        with out.block(f"for s in range({1 if self.is_fsal else 0}, stages + {rows})"):
-            combine(out, dim)
+        define_sums(out, dim, 1, self.form)
+        with out.block("for l in range(L)"):
+            out.line("g[l] = F(hs[l])")
+        with out.block(f"for s in range({1 if self.is_fsal else 0}, stages)"):
+            out.line(f"ks = k[s * {dim} * L : (s + 2) * {dim} * L]")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
-                out.line("y[x] = zero")
-            with out.block("if s == stages"):
-                with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
-                    out.line(f"w[({2 * dim} + d) * L + l] = w[d * L + l] + F(hs[l]) * y[d * L + l]")
-                with out.block("for l in range(2 * L)"):
-                    out.line("sums[l] = zero")
-                out.line("continue")
-            with out.block("if s > stages"):
-                out.line("part = sums[(s - stages - 1) * L : (s - stages) * L]")
-                with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
-                    out.lines(scale("a", "w[d * L + l]", f"w[({2 * dim} + d) * L + l]"))
-                    out.line("q = F(hs[l]) * y[d * L + l] / a")
-                    out.line("part[l] = part[l] + q * q")
-                out.line("continue")
-            with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
-                out.line("y[d * L + l] = w[d * L + l] + F(hs[l]) * y[d * L + l]")
+                out.line(f"ks[{dim} * L + x] = w[x]")
+            with out.block("else"):
+                out.line(f"done = weigh_onto(k, (s + 1) * {dim}, k, slots, weights, starts[s], starts[s + 1], w, g)")
             out.line("cs = times[s]")
             time = "tl = F(ts[l] + cs * hs[l])" if self.uses_time else ""
             evaluate_stage(out, dim, self.used, self.lane, self.results, time)
+        out.line(f"done = weigh_onto(w, {2 * dim}, k, slots, weights, starts[stages], starts[stages + 1], w, g)")
+        with out.block("for l in range(2 * L)"):
+            out.line("sums[l] = zero")
+        with out.block(f"for s in range({rows - 1})"):
+            out.line("part = sums[s * L : (s + 1) * L]")
+            out.line("done = weigh(y, 0, k, slots, weights, starts[stages + 1 + s], starts[stages + 2 + s])")
+            with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):
+                out.lines(scale("a", "w[d * L + l]", f"w[({2 * dim} + d) * L + l]"))
+                out.line("q = g[l] * y[d * L + l] / a")
+                out.line("part[l] = part[l] + q * q")
         with out.block("for x in range(2 * L, 4 * L)"):
             out.line("sums[x] = zero")
         with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):

@@ -19,12 +19,12 @@ _SUMS = 8
 """Sums side by side: as many as hide the latency of a multiply-add on two units."""
 
 
-def component_sums(*, dim: int, sets: int, dtype: str, lanes: int, vector_bits: int) -> Any:
-    """The function ``sums(y, k, slots, weights, first, last)``; it returns 0.
+def component_sums(*, dim: int, sets: int, dtype: str, lanes: int, vector_bits: int, onto: bool) -> Any:
+    """The function ``sums(y, row, k, slots, weights, first, last)``; it returns 0.
 
     It leaves ``sum_m weights[m * sets + d // (dim // sets)] * k[slots[m] * dim + d]`` over ``m`` from ``first`` to
-    ``last`` in row ``d`` of ``y``, where rows of ``y`` and ``k`` have ``lanes`` values, added in this order from the
-    first product on.
+    ``last`` in row ``row + d`` of ``y``, added in this order from the first product on. Rows have ``lanes`` values;
+    ``y`` may be ``k``, in rows that the sum does not use.
 
     Parameters
     ----------
@@ -36,6 +36,9 @@ def component_sums(*, dim: int, sets: int, dtype: str, lanes: int, vector_bits: 
     lanes : int
     vector_bits : int
         Width of a vector; narrower where ``lanes`` is no multiple of it.
+    onto : bool
+        Whether the function is ``sums(y, row, k, slots, weights, first, last, w, h)``, and leaves row ``d`` of ``w``
+        plus ``h``, a number or one for each lane, times that sum.
     """
     width = vector_width(dtype, lanes, vector_bits)
     side = next(n for n in range(min(_SUMS, lanes // width), 0, -1) if lanes % (n * width) == 0)
@@ -44,16 +47,18 @@ def component_sums(*, dim: int, sets: int, dtype: str, lanes: int, vector_bits: 
     run = rows if size % rows == 0 else size if rows % size == 0 else 1
     """Sums side by side that are sure to have one weight."""
 
-    @_intrinsic
-    def sums(context: Any, y: Any, k: Any, slots: Any, weights: Any, first: Any, last: Any) -> Any:
-        signature = types.intp(y, k, slots, weights, first, last)
+    def code(given_types: tuple[Any, ...]) -> Any:
+        signature = types.intp(*given_types)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             given = Arguments(context, builder, signature, args)
             intp = context.get_value_type(types.intp)
             v = Vectors(builder, dtype, width)
-            out, stages, slot_of, factors = (given.pointer(i) for i in range(4))
-            begin, end = given.index(4), given.index(5)
+            out, stages, slot_of, factors = (given.pointer(i) for i in (0, 2, 3, 4))
+            offset, begin, end = builder.mul(given.index(1), intp(lanes)), given.index(5), given.index(6)
+            base = given.pointer(7) if onto else None
+            per_lane = onto and isinstance(given_types[8], types.Array)
+            h = given.pointer(8) if per_lane else v.everywhere(given.number(8)) if onto else None
 
             def group(d: Any, count: int, lane: Any) -> None:
                 """``count`` components from ``d`` on, ``side`` vectors of lanes from ``lane`` on."""
@@ -82,7 +87,11 @@ def component_sums(*, dim: int, sets: int, dtype: str, lanes: int, vector_bits: 
                 for c in range(count):
                     start = builder.add(builder.mul(builder.add(d, intp(c)), intp(lanes)), lane)
                     for q in range(side):
-                        v.store(builder.load(slot[c][q]), out, builder.add(start, intp(q * width)))
+                        at, total = builder.add(start, intp(q * width)), builder.load(slot[c][q])
+                        if onto:
+                            factor = v.load(h, builder.add(lane, intp(q * width))) if per_lane else h
+                            total = v.fma(factor, total, v.load(base, at))
+                        v.store(total, out, builder.add(offset, at))
 
             with cgutils.for_range_slice(builder, intp(0), intp(lanes), intp(side * width)) as (lane, _):
                 whole = dim - dim % rows
@@ -93,5 +102,19 @@ def component_sums(*, dim: int, sets: int, dtype: str, lanes: int, vector_bits: 
             return context.get_constant(types.intp, 0)
 
         return signature, generate
+
+    if onto:
+
+        @_intrinsic
+        def sums_onto(
+            context: Any, y: Any, row: Any, k: Any, slots: Any, weights: Any, first: Any, last: Any, w: Any, h: Any
+        ) -> Any:
+            return code((y, row, k, slots, weights, first, last, w, h))
+
+        return sums_onto
+
+    @_intrinsic
+    def sums(context: Any, y: Any, row: Any, k: Any, slots: Any, weights: Any, first: Any, last: Any) -> Any:
+        return code((y, row, k, slots, weights, first, last))
 
     return sums

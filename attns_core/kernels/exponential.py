@@ -34,8 +34,9 @@ class ExponentialLines(StagedLines):
                 out.line("shift[x] = F(0)")
             with out.block("for j_ in range(s)"), out.block("if present[s, j_]"):
                 self._add(out, self.inner, f"k[j_ * {dim} * L : (j_ + 1) * {dim} * L]", "shift")
+            out.line(f"ks = k[s * {dim} * L : (s + 2) * {dim} * L]")
             with out.block(f"for x in range({dim} * L)"):
-                out.line("y[x] = w[x] + shift[x]")
+                out.line(f"ks[{dim} * L + x] = w[x] + shift[x]")
             if self.time:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)

@@ -21,14 +21,7 @@ from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop, written
 from attns_core.kernels.order import ordered
 from attns_core.kernels.source import Source
-from attns_core.kernels.stage_arrays import (
-    combine,
-    combine_components,
-    component_tables,
-    evaluate_stage,
-    term_tables,
-    used_components,
-)
+from attns_core.kernels.stage_arrays import component_tables, define_sums, evaluate_stage, used_components
 from attns_core.kernels.step import Step
 from attns_core.kernels.vectors import LINE
 
@@ -104,13 +97,15 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
 class StagedLines:
     """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``.
 
-    With ``sets`` of weights each of as many blocks of components has its own, as learned tableaus do.
+    With ``sets`` of weights each of as many blocks of components has its own, as learned tableaus do. A stage's
+    argument waits where the next stage will be, so that nothing is copied; stages that are left out are zero after the
+    step.
     """
 
     arguments = "starts, slots, weights, times, needed"
     scaled: tuple[str, ...] = ("h = F(dt)",)
 
-    def __init__(self, graph: Graph, form: Form, *, sets: int = 0) -> None:
+    def __init__(self, graph: Graph, form: Form, *, sets: int = 1) -> None:
         self.sets, self.form = sets, form
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
@@ -123,40 +118,38 @@ class StagedLines:
             out.lines(self.scaled)
         out.line("stages = times.size")
         out.line(f"w = empty_rows({self.dim} * L, F)")
-        out.line(f"y = empty_rows({2 * self.dim} * L, F)")
+        out.line(f"y = empty_rows({self.dim} * L, F)")
         out.line(f"k = empty_rows((stages + 1) * {self.dim} * L, F)")
-        with out.block("for x in range(k.size)"):
-            out.line("k[x] = F(0)")
 
     def step(self, out: Source) -> None:
         dim = self.dim
-        with out.block("for s in range(stages + 1)"):
+        define_sums(out, dim, self.sets, self.form)
+        with out.block("for s in range(stages)"):
+            out.line(f"ks = k[s * {dim} * L : (s + 2) * {dim} * L]")
             with out.block("if not needed[s]"):
+                with out.block(f"for x in range({dim} * L)"):
+                    out.line("ks[x] = F(0)")
                 out.line("continue")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
-                out.line("y[x] = w[x]")
-            if self.sets:
-                combine_components(out, dim, self.sets, self.form)
-            else:
-                combine(out, dim)
-            with out.block("if s == stages"):
-                out.line("break")
-            with out.block("if starts[s] < starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
-                out.line("y[x] = w[x] + h * y[x]")
+                out.line(f"ks[{dim} * L + x] = w[x]")
+            with out.block("else"):
+                out.line(f"done = weigh_onto(k, (s + 1) * {dim}, k, slots, weights, starts[s], starts[s + 1], w, h)")
             if self.time:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)
             evaluate_stage(out, dim, self.used, self.lane, self.results)
+        out.line("done = weigh(y, 0, k, slots, weights, starts[stages], starts[stages + 1])")
 
 
-def staged_coefficients(a: Any, b: Any, c: Any, needed: Any, *, own: str | None = None) -> tuple[Any, ...]:
+def staged_coefficients(a: Any, b: Any, c: Any, needed: Any, *, dtype: str = "float64") -> tuple[Any, ...]:
     """A tableau as the staged form's arguments.
 
-    Row ``i`` makes the argument of stage ``i``, the last row the increment. ``own`` is the dtype of weights
-    ``a`` (stages, stages, sets) and ``b`` (stages, sets) that each block of components has its own of.
+    Row ``i`` makes the argument of stage ``i``, the last row the increment. Weights ``a`` (stages, stages, sets) and
+    ``b`` (stages, sets) may differ from block to block of components.
     """
-    tables = term_tables([*a, b], len(b)) if own is None else component_tables([*a, b], own)
-    return (*tables, np.array(c, dtype=np.float64), np.array([*needed, True], dtype=np.bool_))
+    stages = len(c)
+    rows = [np.reshape(row, (stages, -1)) for row in [*a, b]]
+    return (*component_tables(rows, dtype), np.array(c, dtype=np.float64), np.array(needed, dtype=np.bool_))
 
 
 def load(out: Source, dim: int, *, scalars: bool = False) -> None:

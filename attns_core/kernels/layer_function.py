@@ -28,6 +28,10 @@ class Arguments:
         """A whole number, as an index."""
         return self._context.cast(self._builder, self._args[i], self._types[i], types.intp)
 
+    def number(self, i: int) -> Any:
+        """A number as it is."""
+        return self._args[i]
+
     def length(self, i: int) -> Any:
         """An array's first extent."""
         return cgutils.unpack_tuple(self._builder, self._array(i).shape)[0]

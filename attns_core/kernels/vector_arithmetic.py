@@ -67,8 +67,11 @@ class Vectors:
         return ir.Constant(self.type, [ir.Constant(self.scalar, float(value))] * self.width)
 
     def spread(self, pointer: Any, index: Any) -> Any:
+        """One number of an array in all lanes."""
+        return self.everywhere(self.builder.load(self.builder.gep(pointer, [index])))
+
+    def everywhere(self, value: Any) -> Any:
         """One number in all lanes."""
-        value = self.builder.load(self.builder.gep(pointer, [index]))
         i32 = ir.IntType(32)
         one = self.builder.insert_element(ir.Constant(self.type, ir.Undefined), value, i32(0))
         zeros = ir.Constant(ir.VectorType(i32, self.width), [i32(0)] * self.width)
