@@ -153,7 +153,7 @@ class NumbaBackend(AbstractBackend):
 
         def generate(exact: bool) -> Generated:
             return _fixed_kernel(
-                problem, method, with_term, graph, form(exact), whole, 1 if own is None else own[1].shape[-1]
+                problem, method, with_term, graph, form(exact), whole, None if own is None else own[1].shape[-1]
             )
 
         def tables(exact: bool) -> tuple[Any, ...]:
@@ -161,7 +161,7 @@ class NumbaBackend(AbstractBackend):
             if isinstance(method, ExplicitRungeKutta) and not whole:
                 t = method.tableau
                 a, b = (t.a, t.b) if own is None else own
-                arrays = fixed.staged_coefficients(a, b, t.c, t.needed, dtype=dtype)
+                arrays = fixed.staged_coefficients(a, b, t.c, t.needed, dtype=dtype, full=own is not None)
             if isinstance(method, ExponentialRungeKutta):
                 if varying:
                     arrays = varying_tables(method, problem.equation, steps.lengths, dtype)
@@ -236,7 +236,7 @@ def _fixed_kernel(
     graph: Graph,
     form: Form,
     whole: bool,
-    sets: int,
+    sets: int | None,
 ) -> Generated:
     step: Step | StagedLines
     if isinstance(method, Splitting):
@@ -252,7 +252,10 @@ def _fixed_kernel(
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau
-        step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form) if whole else StagedLines(graph, form, sets=sets)
+        if whole:
+            step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form)
+        else:
+            step = StagedLines(graph, form) if sets is None else StagedLines(graph, form, sets=sets, full=True)
     if corrector is not None:
         return corrected_steps(step, corrector_form(corrector, problem.equation.dim, method), form)
     return fixed.staged(step, form) if isinstance(step, StagedLines) else fixed.fused(step, form)

@@ -71,7 +71,7 @@ def fused(step: Step, form: Form) -> Generated:
 def staged(stages: "StagedLines", form: Form) -> Generated:
     """The same for any explicit tableau, with the tableau's arrays as further arguments.
 
-    ``solve(initial, out, t_save, counts, dt, c, first, last, starts, slots, weights, times, needed)``
+    ``solve(initial, out, t_save, counts, dt, c, first, last, starts, slots, weights, times, after)``
     """
     dim, emitter = stages.dim, stages.emitter
     out = begin(form)
@@ -97,16 +97,16 @@ def staged(stages: "StagedLines", form: Form) -> Generated:
 class StagedLines:
     """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``.
 
-    With ``sets`` of weights each of as many blocks of components has its own, as learned tableaus do. A stage's
-    argument waits where the next stage will be, so that nothing is copied; stages that are left out are zero after the
-    step.
+    A stage's argument waits where the next stage will be, so that nothing is copied; stages that are left out are zero
+    after the step. Of a ``full`` tableau, such as a learned one, rows are summed two at a time. With ``sets`` of
+    weights each of as many blocks of components has its own.
     """
 
-    arguments = "starts, slots, weights, times, needed"
+    arguments = "starts, slots, weights, times, after"
     scaled: tuple[str, ...] = ("h = F(dt)",)
 
-    def __init__(self, graph: Graph, form: Form, *, sets: int = 1) -> None:
-        self.sets, self.form = sets, form
+    def __init__(self, graph: Graph, form: Form, *, sets: int = 1, full: bool = False) -> None:
+        self.sets, self.form, self.full = sets, form, full
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
@@ -119,37 +119,67 @@ class StagedLines:
         out.line("stages = times.size")
         out.line(f"w = empty_rows({self.dim} * L, F)")
         out.line(f"y = empty_rows({self.dim} * L, F)")
-        out.line(f"k = empty_rows((stages + 1) * {self.dim} * L, F)")
+        out.line(f"k = empty_rows((stages + 2) * {self.dim} * L, F)")
 
     def step(self, out: Source) -> None:
         dim = self.dim
-        define_sums(out, dim, self.sets, self.form)
+        define_sums(out, dim, self.sets, self.form, full=self.full)
+        if self.full:
+            out.line("partner = 0")
         with out.block("for s in range(stages)"):
             out.line(f"ks = k[s * {dim} * L : (s + 2) * {dim} * L]")
-            with out.block("if not needed[s]"):
+            with out.block("if after[s] == 0"):
                 with out.block(f"for x in range({dim} * L)"):
                     out.line("ks[x] = F(0)")
                 out.line("continue")
             with out.block("if starts[s] == starts[s + 1]"), out.block(f"for x in range({dim} * L)"):
                 out.line(f"ks[{dim} * L + x] = w[x]")
             with out.block("else"):
-                out.line(f"done = weigh_onto(k, (s + 1) * {dim}, k, slots, weights, starts[s], starts[s + 1], w, h)")
+                self._argument(out)
             if self.time:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)
             evaluate_stage(out, dim, self.used, self.lane, self.results)
-        out.line("done = weigh(y, 0, k, slots, weights, starts[stages], starts[stages + 1])")
+        whole = "done = weigh(y, 0, k, slots, weights, starts[stages], starts[stages + 1])"
+        if not self.full:
+            out.line(whole)
+            return
+        with out.block("if partner == stages"):
+            out.line("end = starts[stages + 1]")
+            out.line(f"done = weigh_rest(y, 0, k, slots, weights, end - 1, end, (stages + 1) * {dim})")
+        with out.block("else"):
+            out.line(whole)
+
+    def _argument(self, out: Source) -> None:
+        """State and sum of row ``s``; of a full tableau two rows share all terms but the second's last."""
+        row, sums = f"(s + 1) * {self.dim}", "k, slots, weights"
+        if not self.full:
+            out.line(f"done = weigh_onto(k, {row}, {sums}, starts[s], starts[s + 1], w, h)")
+            return
+        with out.block("if partner == s"):
+            out.line("end = starts[s + 1]")
+            out.line(f"done = weigh_rest_onto(k, {row}, {sums}, end - 1, end, {row}, w, h)")
+        with out.block("else"):
+            out.line("partner = after[s]")
+            ahead = f"(partner + 1) * {self.dim}, starts[partner]"
+            out.line(f"done = weigh_two(k, {row}, {sums}, starts[s], starts[s + 1], {ahead}, w, h)")
 
 
-def staged_coefficients(a: Any, b: Any, c: Any, needed: Any, *, dtype: str = "float64") -> tuple[Any, ...]:
+def staged_coefficients(
+    a: Any, b: Any, c: Any, needed: Any, *, dtype: str = "float64", full: bool = False
+) -> tuple[Any, ...]:
     """A tableau as the staged form's arguments.
 
     Row ``i`` makes the argument of stage ``i``, the last row the increment. Weights ``a`` (stages, stages, sets) and
-    ``b`` (stages, sets) may differ from block to block of components.
+    ``b`` (stages, sets) may differ from block to block of components. The last argument says of each stage which row
+    comes after the next, and 0 of one that is left out.
     """
     stages = len(c)
     rows = [np.reshape(row, (stages, -1)) for row in [*a, b]]
-    return (*component_tables(rows, dtype), np.array(c, dtype=np.float64), np.array(needed, dtype=np.bool_))
+    kept = np.flatnonzero(needed)
+    after = np.zeros(stages, dtype=np.int64)
+    after[kept] = [*kept[1:], stages]
+    return (*component_tables(rows, dtype, full=kept.tolist() if full else None), np.array(c, dtype=np.float64), after)
 
 
 def load(out: Source, dim: int, *, scalars: bool = False) -> None:

@@ -8,7 +8,7 @@ from attns_core.kernels.source import Source
 
 
 def increments(graph: Graph, form: Form) -> Generated:
-    """``solve(initial, states, changes, begins, substeps, dt, c, first, last, starts, slots, weights, times, needed)``.
+    """``solve(initial, states, changes, begins, substeps, dt, c, first, last, starts, slots, weights, times, after)``.
 
     A step from each of the times ``begins``, in ``substeps`` sub-steps of length ``dt``: ``states[i]``
     (dim, n) are the states before step ``i``, ``changes[i]`` what it adds. The change grows from zero in

@@ -15,9 +15,15 @@ from attns_core.kernels.source import Source, Statement
 from attns_core.kernels.vectors import explicit_bits
 
 
-def component_tables(rows: Sequence[Any], dtype: str) -> tuple[Any, Any, Any]:
-    """Rows of coefficients (stages, sets) of stages, each block's own, as flat ``starts, slots, weights``."""
-    terms = [np.flatnonzero(row.any(axis=1)) for row in rows]
+def component_tables(rows: Sequence[Any], dtype: str, *, full: Sequence[int] | None = None) -> tuple[Any, Any, Any]:
+    """Rows of coefficients (stages, sets) of stages, each block's own, as flat ``starts, slots, weights``.
+
+    Terms of a ``full`` tableau are all of those stages that come before the row, others are those that are not zero.
+    """
+    if full is None:
+        terms = [np.flatnonzero(row.any(axis=1)) for row in rows]
+    else:
+        terms = [np.array([j for j in full if j < i], dtype=np.int64) for i in range(len(rows))]
     weights = [row[kept].ravel() for row, kept in zip(rows, terms, strict=True)]
     starts = np.concatenate([[0], np.cumsum([kept.size for kept in terms])])
     return starts.astype(np.int64), np.concatenate(terms).astype(np.int64), np.concatenate(weights).astype(dtype)
@@ -39,8 +45,12 @@ def of_blocks(a: Any, b: Any) -> tuple[Any, Any]:
     return a[..., ::size], b[..., ::size]
 
 
-def define_sums(out: Source, dim: int, sets: int, form: Form) -> None:
-    """The functions ``weigh`` and ``weigh_onto`` of :func:`component_sums`, for tables of ``sets`` of weights."""
+def define_sums(out: Source, dim: int, sets: int, form: Form, *, full: bool = False) -> None:
+    """Functions of :func:`component_sums` for tables of ``sets`` of weights.
+
+    ``weigh`` and ``weigh_onto``, and for ``full`` tableaus those that begin and end the sums of a second row:
+    ``weigh_two``, ``weigh_rest`` and ``weigh_rest_onto``.
+    """
     given = {
         "dim": dim,
         "sets": sets,
@@ -49,11 +59,17 @@ def define_sums(out: Source, dim: int, sets: int, form: Form) -> None:
         "vector_bits": explicit_bits(form.vector_bits),
     }
     same = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    options = {"weigh": "onto=False", "weigh_onto": "onto=True"}
+    if full:
+        options |= {
+            "weigh_two": "onto=True, ahead=True",
+            "weigh_rest": "onto=False, begun=True",
+            "weigh_rest_onto": "onto=True, begun=True",
+        }
     out.define(
         [
             "from attns_core.kernels.component_sums import component_sums",
-            f"weigh = component_sums({same}, onto=False)",
-            f"weigh_onto = component_sums({same}, onto=True)",
+            *(f"{name} = component_sums({same}, {option})" for name, option in options.items()),
         ]
     )
 

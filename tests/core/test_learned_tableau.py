@@ -12,7 +12,7 @@ from attns_plugins.recipes.lsq import LSQ
 from attns_plugins.recipes.tableau_lm import TABLEAU_LM
 from attns_plugins.recipes.varpro_lm import VARPRO_LM
 
-from attns_core import AttnsError, OneStepSolver, Problem
+from attns_core import AttnsError, ButcherTableau, ExplicitRungeKutta, OneStepSolver, Problem
 from attns_core.backend import AbstractBackend
 from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_reference import NumpyBackend
@@ -55,6 +55,8 @@ def states(backend: AbstractBackend, problem: Problem, method: Any, corrector: A
         ("lorenz-63", "rk4", 0.01, 37),
         ("driven-oscillator", "dopri5", 0.1, 5),
         ("k-link-pendulum", "dop853", 0.05, 1),
+        # Rows are summed in pairs: an odd number of them.
+        ("k-link-pendulum", "verner9", 0.05, 9),
         ("lorenz-96", "bs3", 0.01, 200),
     ],
 )
@@ -70,6 +72,26 @@ def test_every_backend_takes_the_reference_step(
     assert np.abs(expected - bare).max() > 1e-4
     single = states(backend, problem, METHOD[method], corrector, dt, "float32")
     np.testing.assert_allclose(single, expected, rtol=2e-4, atol=2e-4)
+
+
+@pytest.mark.parametrize("lanes", [8, 32])
+def test_a_stage_that_is_left_out_parts_no_pair_of_rows(lanes: int) -> None:
+    a, b = [[], [1 / 2], [1 / 4, 1 / 4], [0, 1 / 2, 0], [0, 0, 0, 1]], [1 / 6, 1 / 3, 0, 1 / 3, 1 / 6]
+    tableau = ButcherTableau(a=a, b=b, c=[0, 1 / 2, 1 / 2, 1 / 2, 1])
+    method = ExplicitRungeKutta(
+        name="idle", title="A stage for nothing", order=4, tableau=tableau, citation=METHOD["rk4"].citation
+    )
+    assert tableau.needed.tolist() == [True, True, False, True, True]
+    problem = Problem.sample(EQUATION["lorenz-96"], n=70, seed=1, t_end=0.1, save_every=0.05)
+    added = some_tableau(METHOD["rk4"], problem.equation.dim).tableau
+    assert added is not None
+    added = np.insert(np.insert(added, 2, 0.0, axis=0), 2, 0.0, axis=1)
+    corrector = replace(some_tableau(method, problem.equation.dim), tableau=added)
+    expected = states(NumpyBackend(), problem, method, corrector, 0.01, "float64")
+    found = states(NumbaBackend(lanes=lanes, form="staged"), problem, method, corrector, 0.01, "float64")
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+    bare = states(NumpyBackend(), problem, method, None, 0.01, "float64")
+    assert np.abs(bare - expected).max() > 1e-4
 
 
 @pytest.mark.parametrize("lanes", [1, 5, 24, 48])
