@@ -24,6 +24,7 @@ from attns_plugins.methods.stormer_verlet import STORMER_VERLET
 from attns_plugins.methods.tsit5 import TSIT5
 from attns_plugins.methods.verner6 import VERNER6
 from attns_plugins.methods.verner7 import VERNER7
+from attns_plugins.methods.verner7_twice import VERNER7_TWICE
 from attns_plugins.methods.verner9 import VERNER9
 from attns_plugins.methods.yoshida4 import YOSHIDA4
 from attns_plugins.methods.zero import ZERO
@@ -42,6 +43,7 @@ METHODS: tuple[AbstractMethod, ...] = (
     TSIT5,
     VERNER6,
     VERNER7,
+    VERNER7_TWICE,
     DOP853,
     DOP853_TWICE,
     VERNER9,
