@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from attns_core.control import StepControl
-from attns_core.corrector import Correction
+from attns_core.corrector_sequence import Correction
 from attns_core.method import AbstractMethod
 from attns_core.problem import Problem
 from attns_core.solution import Solution

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import Correction, Layer, TrainedCorrector
+from attns_core.corrector import Layer, TrainedCorrector
+from attns_core.corrector_sequence import Correction
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
 from attns_core.types import Array

@@ -15,7 +15,7 @@ import sympy as sp
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.coordinates import ChangeOfCoordinates
 from attns_core.correction import learned_weights
-from attns_core.corrector import Correction
+from attns_core.corrector_sequence import Correction
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta
 from attns_core.maths import DIVISION, sympy_maths

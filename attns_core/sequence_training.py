@@ -15,7 +15,8 @@ import numpy as np
 
 from attns_core.control import StepControl, StepsPerSave
 from attns_core.correction import correction
-from attns_core.corrector import Corrector, CorrectorSequence, TrainedCorrector
+from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector_sequence import CorrectorSequence
 from attns_core.dataset import Dataset, held_out_pairs, initial_states
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError

@@ -6,7 +6,7 @@ from typing import Any, final
 
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.control import Adaptive, FixedStep, FrozenSteps, Prescribed, StepControl, StepsPerSave
-from attns_core.corrector import Correction, CorrectorSequence
+from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod
 from attns_core.problem import Problem

@@ -8,7 +8,8 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.correction import correction
-from attns_core.corrector import Correction, Corrector, TrainedCorrector
+from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector_sequence import Correction
 from attns_core.dataset import Dataset, dataset_id, make_dataset
 from attns_core.diagnostics import input_range, lipschitz, sampled_pairs, term_jacobian
 from attns_core.equation import Equation

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import Correction, CorrectorSequence, Layer, TrainedCorrector
+from attns_core.corrector import Layer, TrainedCorrector
+from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.identity import content_hash

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from attns_core.correction import stage_weights
-from attns_core.corrector import Correction, CorrectorSequence, TrainedCorrector
+from attns_core.corrector import TrainedCorrector
+from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.kernels.corrector_arrays import corrector_arrays, stacked_arrays
 from attns_core.kernels.corrector_form import CorrectorForm
 from attns_core.kernels.form import Form

@@ -17,7 +17,7 @@ from attns_core.backends.numba_rosenbrock import fixed_step, why_not_compiled
 from attns_core.backends.numba_threads import share
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.correction import learned_weights, why_no_tableau
-from attns_core.corrector import Correction, CorrectorSequence
+from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta

@@ -9,7 +9,7 @@ import numpy as np
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.control import Adaptive, StepControl
 from attns_core.correction import correction, learned_weights, why_no_tableau
-from attns_core.corrector import Correction, corrector_of_step
+from attns_core.corrector_sequence import Correction, corrector_of_step
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
 from attns_core.exponential import ExponentialRungeKutta

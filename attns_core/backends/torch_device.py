@@ -9,7 +9,7 @@ from typing import Any, final
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.control import Adaptive, FixedStep, FrozenSteps, StepControl, StepsPerSave
 from attns_core.correction import why_no_tableau
-from attns_core.corrector import Correction, CorrectorSequence
+from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting
 from attns_core.problem import Problem

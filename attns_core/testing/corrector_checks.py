@@ -10,7 +10,8 @@ import numpy as np
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.citation import Citation
 from attns_core.control import FixedStep
-from attns_core.corrector import Correction, Corrector
+from attns_core.corrector import Corrector
+from attns_core.corrector_sequence import Correction
 from attns_core.method import ExplicitRungeKutta
 from attns_core.solver import OneStepSolver
 from attns_core.tableau import ButcherTableau

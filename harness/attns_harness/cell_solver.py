@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from attns_core.coordinates import SolverInCoordinates
-from attns_core.corrector import Correction
+from attns_core.corrector_sequence import Correction
 from attns_core.problem import Problem
 from attns_core.solution import Solution
 from attns_core.solver import AbstractSolver, OneStepSolver

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from attns_core.corrector import Correction, CorrectorSequence
+from attns_core.corrector_sequence import Correction, CorrectorSequence
 
 if TYPE_CHECKING:
     from attns_core.training import Trained

@@ -18,7 +18,8 @@ from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.backends.torch_device import TorchBackend
 from attns_core.control import FixedStep, StepsPerSave
-from attns_core.corrector import CorrectorSequence, TrainedCorrector
+from attns_core.corrector import TrainedCorrector
+from attns_core.corrector_sequence import CorrectorSequence
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.equation import Equation
 from attns_core.fitting import learned_tableau, tableau_search

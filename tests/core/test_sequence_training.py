@@ -16,7 +16,7 @@ from attns_plugins.recipes.varpro_lm import VARPRO_LM
 
 from attns_core import Adaptive, AttnsError, OneStepSolver, Problem, solve
 from attns_core.backends.numba_cpu import NumbaBackend
-from attns_core.corrector import CorrectorSequence
+from attns_core.corrector_sequence import CorrectorSequence
 from attns_core.sequence_training import Transients, follow_transients, train_sequence
 from attns_core.training import Trained
 from attns_core.weights import load_weights, save_weights
