@@ -269,6 +269,14 @@ class TrainedCorrector:
         return sum(int(row[:i].size) for i, row in enumerate(rows))
 
     @property
+    def n_weights(self) -> int:
+        """Trained numbers: offset, weights of the values, layers with their activations' shapes, a learned tableau."""
+        arrays = [self.offset, self.weights]
+        for layer in self.layers:
+            arrays += [layer.weight, layer.bias, layer.shape]
+        return sum(a.size for a in arrays if a is not None) + self.tableau_weights
+
+    @property
     def n_features(self) -> int:
         hidden = self.layers[-1].bias.size if self.layers else (0 if self.exponents is None else len(self.exponents))
         return 1 + (self.mean.size if self.linear else 0) + hidden

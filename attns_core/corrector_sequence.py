@@ -67,6 +67,11 @@ class CorrectorSequence:
         return any(c.active for c in self.correctors)
 
     @property
+    def n_weights(self) -> int:
+        """Trained numbers over all steps."""
+        return sum(c.n_weights for c in self.correctors)
+
+    @property
     def operations(self) -> int:
         """Floating-point operations per step and trajectory; see :attr:`TrainedCorrector.operations`."""
         return self.correctors[0].operations

@@ -28,7 +28,7 @@ from attns_core.problem import Problem
 from attns_core.recipe import AbstractRecipe, Progress
 from attns_core.solver import AbstractSolver
 from attns_core.step_sequence import divided
-from attns_core.training import Trained, count, fitted, origin
+from attns_core.training import Trained, fitted, origin
 from attns_core.types import Array
 
 States: TypeAlias = Literal["predicted", "exact"]
@@ -177,7 +177,7 @@ def train_sequence(
         "gated": not sequence.active,
         "train_seconds": spent,
         "data_seconds": transients.seconds,
-        "weights": sum(count(c) for c in sequence.correctors),
+        "weights": sequence.n_weights,
         "operations": sequence.operations,
     }
     return Trained(corrector=sequence, metadata=metadata)

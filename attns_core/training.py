@@ -125,7 +125,7 @@ def train(
         "gate_threshold": gate_threshold(dataset),
         "train_seconds": float(fit.seconds),
         "data_seconds": float(dataset.seconds),
-        "weights": count(trained),
+        "weights": trained.n_weights,
         "operations": trained.operations,
         "curve": [[float(v) if np.isfinite(v) else None for v in point] for point in fit.curve],
         "input_range": [side.tolist() for side in input_range(dataset.inputs(trained.input))],
@@ -234,11 +234,3 @@ def _same_problem(dataset: Dataset, equation: Equation, method: AbstractMethod, 
     wrong = differences(found, equation=equation, method=method, dt=dt)
     if wrong:
         raise AttnsError("the dataset was made for another problem: " + "; ".join(wrong))
-
-
-def count(trained: TrainedCorrector) -> int:
-    """Number of weights."""
-    arrays = [trained.offset, trained.weights]
-    for layer in trained.layers:
-        arrays += [layer.weight, layer.bias, layer.shape]
-    return int(sum(a.size for a in arrays if a is not None)) + trained.tableau_weights
