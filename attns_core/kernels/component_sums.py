@@ -7,7 +7,8 @@ is fetched for both.
 """
 
 import inspect
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
 
 from numba import types
 from numba.core import cgutils
@@ -18,8 +19,11 @@ from attns_core.kernels.vector_arithmetic import Vectors, vector_width
 
 _intrinsic: Any = intrinsic
 
-_SUMS = 8
-"""Sums of a row side by side: as many as hide the latency of a multiply-add on two units."""
+_SIDE_BY_SIDE = 8
+"""Sums of a row at a time: as many as hide the latency of a multiply-add on two units."""
+
+Slots: TypeAlias = list[list[Any]]
+"""Where sums stand while they grow: of each component, of each vector of lanes."""
 
 
 def component_sums(
@@ -59,96 +63,150 @@ def component_sums(
     """
     names = ["y", "row", "k", "slots", "weights", "first", "last"]
     names += ["part"] * begun + ["next_row", "next_first"] * ahead + ["w", "h"] * onto
-    width = vector_width(dtype, lanes, vector_bits)
-    side = next(n for n in range(min(_SUMS, lanes // width), 0, -1) if lanes % (n * width) == 0)
-    rows = max(1, _SUMS // side)
-    size = dim // sets
-    run = rows if size % rows == 0 else size if rows % size == 0 else 1
-    """Sums side by side that are sure to have one weight."""
+    tiling = _Tiling(dim, sets, lanes, vector_width(dtype, lanes, vector_bits))
 
     def definition(context: Any, *args: Any) -> Any:
-        signature = types.intp(*args)
-        at = {name: i for i, name in enumerate(names)}
-
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             given = Arguments(context, builder, signature, args)
+            at = {name: i for i, name in enumerate(names)}
             intp = context.get_value_type(types.intp)
-            v = Vectors(builder, dtype, width)
-            out, stages, slot_of, factors = (given.pointer(at[name]) for name in ("y", "k", "slots", "weights"))
-            begin, end = given.index(at["first"]), given.index(at["last"])
-
-            def lanes_from(name: str) -> Any:
-                return builder.mul(given.index(at[name]), intp(lanes))
-
-            offset = lanes_from("row")
-            base = given.pointer(at["w"]) if onto else None
+            vectors = Vectors(builder, dtype, tiling.width)
             per_lane = onto and isinstance(signature.args[at["h"]], types.Array)
-            h = None
-            if onto:
-                h = given.pointer(at["h"]) if per_lane else v.everywhere(given.number(at["h"]))
-            # Where the weights of the row ahead are, from those of this row.
-            further = builder.sub(given.index(at["next_first"]), begin) if ahead else None
-
-            def group(d: Any, count: int, lane: Any) -> None:
-                """``count`` components from ``d`` on, ``side`` vectors of lanes from ``lane`` on."""
-
-                def sums() -> list[list[Any]]:
-                    return [[cgutils.alloca_once(builder, v.type) for _ in range(side)] for _ in range(count)]
-
-                def places(c: int, first: Any) -> list[Any]:
-                    start = builder.add(builder.mul(builder.add(first, intp(c)), intp(lanes)), lane)
-                    return [builder.add(start, intp(q * width)) for q in range(side)]
-
-                def terms(m: Any, all_sums: list[list[list[Any]]], *, add: list[bool]) -> None:
-                    first = builder.add(builder.mul(builder.load(builder.gep(slot_of, [m])), intp(dim)), d)
-                    found: list[Any] = []
-                    of_rows = [m] if further is None else [m, builder.add(m, further)]
-                    for c in range(count):
-                        values = [v.load(stages, place) for place in places(c, first)]
-                        if c % run == 0:
-                            mine = builder.udiv(builder.add(d, intp(c)), intp(size))
-                            found = [
-                                v.spread(factors, builder.add(builder.mul(of, intp(sets)), mine)) for of in of_rows
-                            ]
-                        for weight, slot, adds in zip(found, all_sums, add, strict=True):
-                            for q, value in enumerate(values):
-                                if adds:
-                                    v.accumulate(weight, value, slot[c][q])
-                                else:
-                                    builder.store(builder.fmul(weight, value), slot[c][q])
-
-                mine = sums()
-                all_sums = [mine, sums()] if ahead else [mine]
-                if begun:
-                    part = lanes_from("part")
-                    for c in range(count):
-                        for q, place in enumerate(places(c, d)):
-                            builder.store(v.load(stages, builder.add(part, place)), mine[c][q])
-                terms(begin, all_sums, add=[begun, False][: len(all_sums)])
-                with cgutils.for_range_slice(builder, builder.add(begin, intp(1)), end, intp(1)) as (m, _):
-                    terms(m, all_sums, add=[True, True][: len(all_sums)])
-                for c in range(count):
-                    for q, place in enumerate(places(c, d)):
-                        total = builder.load(mine[c][q])
-                        if onto:
-                            factor = v.load(h, builder.add(lane, intp(q * width))) if per_lane else h
-                            total = v.fma(factor, total, v.load(base, place))
-                        v.store(total, out, builder.add(offset, place))
-                        if ahead:
-                            value = builder.load(all_sums[1][c][q])
-                            v.store(value, stages, builder.add(lanes_from("next_row"), place))
-
-            with cgutils.for_range_slice(builder, intp(0), intp(lanes), intp(side * width)) as (lane, _):
-                whole = dim - dim % rows
-                with cgutils.for_range_slice(builder, intp(0), intp(whole), intp(rows)) as (d, _):
-                    group(d, rows, lane)
-                if dim > whole:
-                    group(intp(whole), dim - whole, lane)
+            _Sums(tiling, given, at, builder, intp, vectors, per_lane=per_lane).write()
             return context.get_constant(types.intp, 0)
 
-        return signature, generate
+        return types.intp(*args), generate
 
     positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, positional) for name in ("context", *names)]
     definition.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return _intrinsic(definition)
+
+
+@final
+@dataclass(frozen=True)
+class _Tiling:
+    """How components and lanes are gone through: ``rows`` components of ``side`` vectors of ``width`` at a time."""
+
+    dim: int
+    sets: int
+    lanes: int
+    width: int
+
+    @property
+    def side(self) -> int:
+        most = min(_SIDE_BY_SIDE, self.lanes // self.width)
+        return next(n for n in range(most, 0, -1) if self.lanes % (n * self.width) == 0)
+
+    @property
+    def rows(self) -> int:
+        return max(1, _SIDE_BY_SIDE // self.side)
+
+    @property
+    def size(self) -> int:
+        """Components that share a weight."""
+        return self.dim // self.sets
+
+    @property
+    def run(self) -> int:
+        """Components side by side that are sure to share it."""
+        if self.size % self.rows == 0:
+            return self.rows
+        return self.size if self.rows % self.size == 0 else 1
+
+
+@final
+class _Sums:
+    """Writes the sums of all components and lanes; ``at`` are the places of the arguments that there are."""
+
+    def __init__(
+        self,
+        tiling: _Tiling,
+        given: Arguments,
+        at: dict[str, int],
+        builder: Any,
+        intp: Any,
+        vectors: Vectors,
+        *,
+        per_lane: bool,
+    ) -> None:
+        self.tiling, self.builder, self.intp, self.v, self.at = tiling, builder, intp, vectors, at
+        self.y, self.k, self.slots, self.weights = (given.pointer(at[name]) for name in ("y", "k", "slots", "weights"))
+        self.first, self.last = given.index(at["first"]), given.index(at["last"])
+
+        def start(name: str) -> Any:
+            """Where a row begins."""
+            return builder.mul(given.index(at[name]), intp(tiling.lanes)) if name in at else None
+
+        self.row, self.part, self.next_row = start("row"), start("part"), start("next_row")
+        # From the weights of this row to those of the row ahead.
+        self.further = builder.sub(given.index(at["next_first"]), self.first) if "next_first" in at else None
+        self.per_lane = per_lane
+        if "w" in at:
+            self.w = given.pointer(at["w"])
+            self.h = given.pointer(at["h"]) if per_lane else vectors.everywhere(given.number(at["h"]))
+
+    def write(self) -> None:
+        tiling, intp = self.tiling, self.intp
+        stride = tiling.side * tiling.width
+        whole = tiling.dim - tiling.dim % tiling.rows
+        with cgutils.for_range_slice(self.builder, intp(0), intp(tiling.lanes), intp(stride)) as (lane, _):
+            with cgutils.for_range_slice(self.builder, intp(0), intp(whole), intp(tiling.rows)) as (d, _):
+                self._tile(d, tiling.rows, lane)
+            if tiling.dim > whole:
+                self._tile(intp(whole), tiling.dim - whole, lane)
+
+    def _tile(self, d: Any, count: int, lane: Any) -> None:
+        """``count`` components from ``d`` on, ``side`` vectors of lanes from ``lane`` on."""
+        builder = self.builder
+        mine = self._sums(count)
+        of_rows = [mine] if self.further is None else [mine, self._sums(count)]
+        if self.part is not None:
+            for c in range(count):
+                for q, place in enumerate(self._places(d, c, lane)):
+                    builder.store(self.v.load(self.k, builder.add(self.part, place)), mine[c][q])
+        self._add(self.first, d, lane, of_rows, begun=[self.part is not None, False])
+        after = builder.add(self.first, self.intp(1))
+        with cgutils.for_range_slice(builder, after, self.last, self.intp(1)) as (m, _):
+            self._add(m, d, lane, of_rows, begun=[True, True])
+        for c in range(count):
+            for q, place in enumerate(self._places(d, c, lane)):
+                total = self._onto(builder.load(mine[c][q]), place, builder.add(lane, self.intp(q * self.tiling.width)))
+                self.v.store(total, self.y, builder.add(self.row, place))
+                for others in of_rows[1:]:
+                    self.v.store(builder.load(others[c][q]), self.k, builder.add(self.next_row, place))
+
+    def _sums(self, count: int) -> Slots:
+        return [[cgutils.alloca_once(self.builder, self.v.type) for _ in range(self.tiling.side)] for _ in range(count)]
+
+    def _places(self, first: Any, c: int, lane: Any) -> list[Any]:
+        """Where the vectors of row ``first + c`` are."""
+        builder, intp = self.builder, self.intp
+        start = builder.add(builder.mul(builder.add(first, intp(c)), intp(self.tiling.lanes)), lane)
+        return [builder.add(start, intp(q * self.tiling.width)) for q in range(self.tiling.side)]
+
+    def _add(self, m: Any, d: Any, lane: Any, of_rows: list[Slots], *, begun: list[bool]) -> None:
+        """The ``m``-th stage to the sums of one row or two; those that are not ``begun`` begin with it."""
+        builder, intp, tiling = self.builder, self.intp, self.tiling
+        stage = builder.mul(builder.load(builder.gep(self.slots, [m])), intp(tiling.dim))
+        terms = [m] if self.further is None else [m, builder.add(m, self.further)]
+        weights: list[Any] = []
+        for c, slots in enumerate(zip(*of_rows, strict=True)):
+            values = [self.v.load(self.k, place) for place in self._places(builder.add(stage, d), c, lane)]
+            if c % tiling.run == 0:
+                mine = builder.udiv(builder.add(d, intp(c)), intp(tiling.size))
+                places = [builder.add(builder.mul(term, intp(tiling.sets)), mine) for term in terms]
+                weights = [self.v.spread(self.weights, place) for place in places]
+            for weight, slot, grows in zip(weights, slots, begun, strict=False):
+                for value, place in zip(values, slot, strict=True):
+                    if grows:
+                        self.v.accumulate(weight, value, place)
+                    else:
+                        builder.store(builder.fmul(weight, value), place)
+
+    def _onto(self, total: Any, place: Any, lane: Any) -> Any:
+        """``w + h`` times a sum, or the sum."""
+        if "w" not in self.at:
+            return total
+        h = self.v.load(self.h, lane) if self.per_lane else self.h
+        return self.v.fma(h, total, self.v.load(self.w, place))
