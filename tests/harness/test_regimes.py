@@ -95,6 +95,18 @@ def test_one_seed_above_the_level_is_not_delivered() -> None:
     assert lost["classical"] == "dop853"
 
 
+def test_more_data_on_seeds_of_its_own_is_another_candidate() -> None:
+    table = rows(FAST).assign(train_trajectories=np.nan)
+    learned = table["solver"] == "rk4+attns"
+    table.loc[learned, "train_trajectories"] = 100
+    richer = table[learned].assign(train_trajectories=400, seed=table["seed"] + 3)
+    table.loc[learned & (table["seed"] == 2), "error_l2_scaled"] = 1.0
+    classical = table[~learned].assign(seed=table["seed"] + 3)
+    row = compared(pd.concat([table, richer, classical], ignore_index=True)).iloc[0]
+    assert row["dt"] == 0.1
+    assert row["seeds"] == 3
+
+
 def test_slow_learned_steps_lose_and_equal_ones_tie() -> None:
     for seconds, verdict_ in ((50e-6, "loss"), (9e-6, "tie")):
         slow = synthetic.SyntheticSolver("rk4+attns", 4, 9e-3, seconds, "attns", train_seconds=1, data_seconds=1)

@@ -61,7 +61,7 @@ COLUMNS = (
 @final
 @dataclass(frozen=True)
 class _Candidate:
-    """One learned series at one step: a cell per seed."""
+    """One learned series at one step, from one recipe and amount of data: a cell per seed."""
 
     series: str
     control: float
@@ -139,8 +139,10 @@ def _problems(table: Frame, regime: Regime) -> list[str]:
 
 
 def _candidates(rows: Frame) -> list[_Candidate]:
-    grouped = rows.groupby(["series", "control"], sort=True)
-    return [_Candidate(str(series), float(control), group) for (series, control), group in grouped]
+    # What was trained otherwise is another candidate, also where a name for it was not needed in diagrams.
+    trained = [c for c in ("train_trajectories", "train_t_end", "noise", "recipe") if c in rows]
+    grouped = rows.groupby(["series", "control", *trained], sort=True, dropna=False)
+    return [_Candidate(str(series), float(control), group) for (series, control, *_), group in grouped]
 
 
 def _compare(
