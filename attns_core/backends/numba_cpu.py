@@ -252,10 +252,7 @@ def _fixed_kernel(
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau
-        if whole:
-            step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form)
-        else:
-            step = StagedLines(graph, form) if sets is None else StagedLines(graph, form, sets=sets, full=True)
+        step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form) if whole else StagedLines(graph, form, sets=sets)
     if corrector is not None:
         return corrected_steps(step, corrector_form(corrector, problem.equation.dim, method), form)
     return fixed.staged(step, form) if isinstance(step, StagedLines) else fixed.fused(step, form)

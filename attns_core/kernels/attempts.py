@@ -123,7 +123,7 @@ class StagedAttempt:
 
     def write(self, out: Source) -> None:
         dim = self.dim
-        rows = 3 if self.has_low else 2
+        estimates = 2 if self.has_low else 1
         if self.is_fsal:
             with out.block(f"for x in range({dim} * L)"):
                 out.line(f"k[x] = w[{dim} * L + x]")
@@ -142,7 +142,7 @@ class StagedAttempt:
         out.line(f"done = weigh_onto(w, {2 * dim}, k, slots, weights, starts[stages], starts[stages + 1], w, g)")
         with out.block("for l in range(2 * L)"):
             out.line("sums[l] = zero")
-        with out.block(f"for s in range({rows - 1})"):
+        with out.block(f"for s in range({estimates})"):
             out.line("part = sums[s * L : (s + 1) * L]")
             out.line("done = weigh(y, 0, k, slots, weights, starts[stages + 1 + s], starts[stages + 2 + s])")
             with out.block(f"for d in range({dim})"), out.block("for l in range(L)"):

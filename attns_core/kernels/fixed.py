@@ -98,15 +98,15 @@ class StagedLines:
     """The staged form of a step: leaves the increment divided by ``dt`` in ``y``, the stages in ``k``.
 
     A stage's argument waits where the next stage will be, so that nothing is copied; stages that are left out are zero
-    after the step. Of a ``full`` tableau, such as a learned one, rows are summed two at a time. With ``sets`` of
-    weights each of as many blocks of components has its own.
+    after the step. With ``sets`` of weights, as learned tableaus have, each of as many blocks of components has its
+    own, the tableau is full, and rows are summed two at a time.
     """
 
     arguments = "starts, slots, weights, times, after"
     scaled: tuple[str, ...] = ("h = F(dt)",)
 
-    def __init__(self, graph: Graph, form: Form, *, sets: int = 1, full: bool = False) -> None:
-        self.sets, self.form, self.full = sets, form, full
+    def __init__(self, graph: Graph, form: Form, *, sets: int | None = None) -> None:
+        self.sets, self.form, self.full = sets or 1, form, sets is not None
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
@@ -172,7 +172,7 @@ def staged_coefficients(
 
     Row ``i`` makes the argument of stage ``i``, the last row the increment. Weights ``a`` (stages, stages, sets) and
     ``b`` (stages, sets) may differ from block to block of components. The last argument says of each stage which row
-    comes after the next, and 0 of one that is left out.
+    is the next one, and 0 of one that is left out.
     """
     stages = len(c)
     rows = [np.reshape(row, (stages, -1)) for row in [*a, b]]
