@@ -22,19 +22,24 @@ def stage_weights(method: AbstractMethod) -> Array | None:
 
 
 def learned_weights(method: ExplicitRungeKutta, added: Array | None) -> tuple[Array, Array]:
-    """Weights ``a`` (stages, stages, dim or 1) and ``b`` (stages, dim or 1) of a step, a learned tableau ``added``.
+    """Weights of a step, a learned tableau ``added``: ``a`` (features, stages, stages, dim or 1) and ``b``.
+
+    ``b`` has the shape (features, stages, dim or 1). The first feature is the constant 1, which the method's own
+    weights belong to.
 
     Raises
     ------
     AttnsError
         If the learned tableau has another number of stages.
     """
-    a, b = method.tableau.a[:, :, None], method.tableau.b[:, None]
+    a, b = method.tableau.a[None, :, :, None], method.tableau.b[None, :, None]
     if added is None:
         return a, b
-    if added.shape[:2] != (len(b) + 1, len(b)):
-        raise AttnsError(f"a learned tableau of {added.shape[1]} stages; {method.name!r} has {len(b)}")
-    return a + added[:-1], b + added[-1]
+    stages = b.shape[1]
+    if added.shape[1:3] != (stages + 1, stages):
+        raise AttnsError(f"a learned tableau of {added.shape[2]} stages; {method.name!r} has {stages}")
+    first = np.arange(len(added)) == 0
+    return added[:, :-1] + first[:, None, None, None] * a, added[:, -1] + first[:, None, None] * b
 
 
 def why_no_tableau(method: AbstractMethod, corrector: Correction | None) -> str | None:
@@ -109,13 +114,12 @@ def features(corrector: TrainedCorrector, x: Array) -> Array:
     blocks: list[Any] = [np.ones_like(z[:1])]
     if corrector.linear:
         blocks.append(z)
-    hidden = z
+    exponents = () if corrector.exponents is None else corrector.exponents
+    products = [np.prod(z ** e[:, None], axis=0)[None] for e in exponents]
+    hidden = np.concatenate([z, *products])
     for layer in corrector.layers:
         hidden = activate(layer.weight @ hidden + layer.bias[:, None], layer)
-    if corrector.layers:
-        blocks.append(hidden)
-    elif corrector.exponents is not None:
-        blocks.append(np.stack([np.prod(z ** e[:, None], axis=0) for e in corrector.exponents]))
+    blocks += [hidden] if corrector.layers else products
     return np.concatenate(blocks, axis=0)
 
 

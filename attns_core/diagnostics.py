@@ -7,7 +7,7 @@ import numpy as np
 from attns_core.correction import activate, gather_inputs
 from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.dataset import Dataset
-from attns_core.fitting.monomials import monomial_slopes
+from attns_core.fitting.monomials import monomial_slopes, monomial_values
 from attns_core.flow import step_increment
 from attns_core.method import AbstractMethod
 from attns_core.problem import Problem
@@ -51,16 +51,21 @@ def feature_jacobian(trained: TrainedCorrector, x: Array) -> Array:
     blocks = [np.zeros((n, 1, n_in))]
     if trained.linear:
         blocks.append(np.broadcast_to(np.diag(1 / trained.scale), (n, n_in, n_in)))
+    slopes = None
+    if trained.exponents is not None:
+        slopes = monomial_slopes(z, trained.exponents).transpose(2, 0, 1) / trained.scale
     if trained.layers:
-        hidden = z
-        jacobian = np.broadcast_to(np.diag(1 / trained.scale), (n, n_in, n_in))
+        hidden, jacobian = z, np.broadcast_to(np.diag(1 / trained.scale), (n, n_in, n_in))
+        if slopes is not None:
+            hidden = np.concatenate([z, monomial_values(z, trained.exponents)])
+            jacobian = np.concatenate([jacobian, slopes], axis=1)
         for layer in trained.layers:
             pre = layer.weight @ hidden + layer.bias[:, None]
             jacobian = slope(pre, layer).T[:, :, None] * (layer.weight @ jacobian)
             hidden = activate(pre, layer)
         blocks.append(jacobian)
-    elif trained.exponents is not None:
-        blocks.append(monomial_slopes(z, trained.exponents).transpose(2, 0, 1) / trained.scale)
+    elif slopes is not None:
+        blocks.append(slopes)
     return np.concatenate(blocks, axis=1)
 
 

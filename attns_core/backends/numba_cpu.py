@@ -14,9 +14,11 @@ from attns_core.backends.numba_corrector import corrector_form, corrector_tables
 from attns_core.backends.numba_exponential import exponential_tables, varying_tables, why_not_exponential
 from attns_core.backends.numba_record import recorded
 from attns_core.backends.numba_rosenbrock import fixed_step, why_not_compiled
+from attns_core.backends.numba_tableau import LearnedTables, learned_tables
 from attns_core.backends.numba_threads import share
 from attns_core.control import Adaptive, FixedStep, StepControl
-from attns_core.correction import learned_weights, why_no_tableau
+from attns_core.correction import why_no_tableau
+from attns_core.corrector import TrainedCorrector
 from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
@@ -25,10 +27,9 @@ from attns_core.kernels import fixed
 from attns_core.kernels.cache import load_kernel
 from attns_core.kernels.corrected import corrected as corrected_steps
 from attns_core.kernels.exponential import ExponentialLines
-from attns_core.kernels.fixed import StagedLines
+from attns_core.kernels.fixed import StagedLines, staged_coefficients
 from attns_core.kernels.form import ENTRY, Form, Generated
 from attns_core.kernels.graph import LANE, Graph
-from attns_core.kernels.stage_arrays import of_blocks
 from attns_core.kernels.step import Step, runge_kutta_step, splitting_step, zero_step
 from attns_core.kernels.sums import SumLoop, needed, sum_loops
 from attns_core.kernels.vectors import WIDTHS, automatic_bits
@@ -133,7 +134,8 @@ class NumbaBackend(AbstractBackend):
         own = None
         if corrector is not None and corrected and corrector.tableau is not None:
             assert isinstance(method, ExplicitRungeKutta)
-            own = of_blocks(*learned_weights(method, corrector.tableau))
+            assert isinstance(corrector, TrainedCorrector)
+            own = learned_tables(method, corrector)
         # Weights of components' own travel in arrays, which whole steps have none of.
         whole = own is None and self.is_whole(graph, method, single=problem.n == 1 and not corrected)
         # A single trajectory stays in scalars, which only bare whole steps can.
@@ -152,16 +154,13 @@ class NumbaBackend(AbstractBackend):
             lanes = block_length(form(exact=False), dim, method, term, whole=whole)
 
         def generate(exact: bool) -> Generated:
-            return _fixed_kernel(
-                problem, method, with_term, graph, form(exact), whole, None if own is None else own[1].shape[-1]
-            )
+            return _fixed_kernel(problem, method, with_term, graph, form(exact), whole, own)
 
         def tables(exact: bool) -> tuple[Any, ...]:
             arrays: tuple[Any, ...] = ()
             if isinstance(method, ExplicitRungeKutta) and not whole:
                 t = method.tableau
-                a, b = (t.a, t.b) if own is None else own
-                arrays = fixed.staged_coefficients(a, b, t.c, t.needed, dtype=dtype, full=own is not None)
+                arrays = staged_coefficients(t.a, t.b, t.c, t.needed, dtype=dtype) if own is None else own.arrays(dtype)
             if isinstance(method, ExponentialRungeKutta):
                 if varying:
                     arrays = varying_tables(method, problem.equation, steps.lengths, dtype)
@@ -236,7 +235,7 @@ def _fixed_kernel(
     graph: Graph,
     form: Form,
     whole: bool,
-    sets: int | None,
+    own: LearnedTables | None,
 ) -> Generated:
     step: Step | StagedLines
     if isinstance(method, Splitting):
@@ -252,7 +251,12 @@ def _fixed_kernel(
     else:
         assert isinstance(method, ExplicitRungeKutta)
         t = method.tableau
-        step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form) if whole else StagedLines(graph, form, sets=sets)
+        if whole:
+            step = runge_kutta_step(graph, t.a, t.b, t.c, t.needed, form)
+        elif own is None:
+            step = StagedLines(graph, form)
+        else:
+            step = StagedLines(graph, form, sets=own.sets, gates=own.gates)
     if corrector is not None:
         return corrected_steps(step, corrector_form(corrector, problem.equation.dim, method), form)
     return fixed.staged(step, form) if isinstance(step, StagedLines) else fixed.fused(step, form)

@@ -8,7 +8,8 @@ import numpy as np
 
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.control import Adaptive, StepControl
-from attns_core.correction import correction, learned_weights, why_no_tableau
+from attns_core.correction import correction, features, learned_weights, why_no_tableau
+from attns_core.corrector import TrainedCorrector
 from attns_core.corrector_sequence import Correction, corrector_of_step
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
@@ -65,7 +66,7 @@ class NumpyBackend(AbstractBackend):
     ) -> PreparedSolve:
         if not isinstance(control, Adaptive):
             steps = step_sequence(problem, method, control)
-            step = increment(problem, method, None if corrector is None else corrector.tableau)
+            step = increment(problem, method, learned_tableau(corrector))
             return lambda: _prescribed(problem, method, steps, step, corrector, np.dtype(dtype))
         from attns_core.backends.numpy_adaptive import solve_adaptive
 
@@ -76,12 +77,12 @@ Increment = Callable[[Any, Array, float], tuple[Array, Array]]
 """``(t, u, dt)`` -> increment ``S`` (dim, n) and stages (stages, dim, n)."""
 
 
-def increment(problem: Problem, method: AbstractMethod, tableau: Array | None = None) -> Increment:
+def increment(problem: Problem, method: AbstractMethod, learned: TrainedCorrector | None = None) -> Increment:
     """The increment of a method on a problem's equation, with a learned tableau if there is one."""
     if isinstance(method, Splitting):
         return _splitting_increment(problem, method)
     if isinstance(method, ExplicitRungeKutta):
-        return _runge_kutta_increment(problem, method, *learned_weights(method, tableau))
+        return _runge_kutta_increment(problem, method, learned)
     if isinstance(method, Rosenbrock):
         from attns_core.backends.numpy_rosenbrock import rosenbrock_increment
 
@@ -95,12 +96,20 @@ def increment(problem: Problem, method: AbstractMethod, tableau: Array | None = 
     raise AttnsError(f"the numpy backend has no step for {type(method).__name__}")
 
 
-def _runge_kutta_increment(problem: Problem, method: ExplicitRungeKutta, a: Array, b: Array) -> Increment:
-    """``a`` and ``b`` as :func:`attns_core.correction.learned_weights` has them."""
+def learned_tableau(corrector: Correction | None) -> TrainedCorrector | None:
+    """The corrector, if it is a learned tableau."""
+    return corrector if isinstance(corrector, TrainedCorrector) and corrector.tableau is not None else None
+
+
+def _runge_kutta_increment(problem: Problem, method: ExplicitRungeKutta, learned: TrainedCorrector | None) -> Increment:
     equation, p, tableau = problem.equation, problem.equation.p, method.tableau
     needed = tableau.needed
+    every_a, every_b = learned_weights(method, None if learned is None else learned.tableau)
 
     def step(t: Any, u: Array, dt: float) -> tuple[Array, Array]:
+        phi = np.ones((1, 1)) if learned is None or not learned.is_gated else features(learned, u)
+        # Of each component and trajectory; nothing is added where a weight is 0 for all.
+        a, b = (np.einsum("mn,m...d->...dn", phi, every) for every in (every_a, every_b))
         k = np.zeros((tableau.stages, *u.shape), dtype=u.dtype)
         for i in range(tableau.stages):
             if not needed[i]:
@@ -108,12 +117,12 @@ def _runge_kutta_increment(problem: Problem, method: ExplicitRungeKutta, a: Arra
             inner = np.zeros_like(u)
             for j in range(i):
                 if a[i, j].any():
-                    inner = inner + a[i, j][:, None] * k[j]
+                    inner = inner + a[i, j] * k[j]
             k[i] = evaluate_rhs(equation, t + tableau.c[i] * dt, u + dt * inner, p)
         total = np.zeros_like(u)
         for i in range(tableau.stages):
             if b[i].any():
-                total = total + b[i][:, None] * k[i]
+                total = total + b[i] * k[i]
         return dt * total, k
 
     return step

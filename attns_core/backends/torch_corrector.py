@@ -99,6 +99,11 @@ class CorrectorModule(nn.Module):
         return self.offset is not None or self.weights is not None
 
     @property
+    def is_gated(self) -> bool:
+        """Whether a learned tableau's weights depend on the state."""
+        return self.tableau is not None and len(self.tableau) > 1
+
+    @property
     def needs_stages(self) -> bool:
         """Whether the term depends on the method's stages."""
         return self.input in ("f", "K", "uK") or self.values is not None
@@ -113,13 +118,14 @@ class CorrectorModule(nn.Module):
         """Features of inputs ``(n_in, n)`` but for the constant 1, in blocks of shape ``(.., n)``."""
         z = (self.within_limits(x) - self.mean[:, None]) / self.scale[:, None]
         blocks = [z] if self.linear else []
+        products = [] if self._monomials is None else [self._monomials(z)]
         if len(self.layers) > 0:
-            hidden = z
+            hidden = torch.cat([z, *products])
             for layer in self.layers:
                 hidden = layer(hidden)
             blocks.append(hidden)
-        elif self._monomials is not None:
-            blocks.append(self._monomials(z))
+        else:
+            blocks += products
         return blocks
 
     def features(self, x: Tensor) -> Tensor:

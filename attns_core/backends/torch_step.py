@@ -30,6 +30,9 @@ Step: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Field: TypeAlias = Callable[[Any, Blocks], Blocks]
 """A right-hand side on blocks, with ``t`` a tensor without dimensions or one time per trajectory."""
 
+_Combination: TypeAlias = Callable[[list[Blocks | None], Blocks | None, Tensor | None], Blocks]
+"""``combine(k, base, phi)``: a base and weighed stages; weights depend on the features ``phi`` (n_features, n)."""
+
 _Increment: TypeAlias = Callable[[Any, Blocks], tuple[Blocks, list[Blocks | None]]]
 
 # From this many terms on, stacking the stages and one matrix-vector product beat a chain of additions.
@@ -190,30 +193,37 @@ def combination(coefficients: Any) -> Callable[[list[Blocks | None], Blocks | No
     return combine
 
 
-def own_combination(weights: Any) -> Callable[[list[Blocks | None], Blocks | None], Blocks]:
-    """:func:`combination` with coefficients ``(terms, dim)``: each component's own."""
-    used = [j for j, row in enumerate(weights) if row.any()]
+def own_combination(weights: Any) -> _Combination:
+    """:func:`combination` with coefficients ``(features, terms, dim)``, each component's own.
+
+    The last argument are the values of the features, shape ``(features, n)``; there is no need of it where the constant
+    is the only one.
+    """
+    used = [j for j in range(weights.shape[1]) if weights[:, j].any()]
     columns: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
 
     def own(like: Tensor) -> list[Tensor]:
+        """Of each term in use, shape (features, dim)."""
         key = (like.dtype, like.device)
         if key not in columns:
-            columns[key] = [torch.tensor(weights[j][:, None], dtype=like.dtype, device=like.device) for j in used]
+            columns[key] = [torch.tensor(weights[:, j], dtype=like.dtype, device=like.device) for j in used]
         return columns[key]
 
-    def combine(k: list[Blocks | None], base: Blocks | None) -> Blocks:
+    def combine(k: list[Blocks | None], base: Blocks | None, phi: Tensor | None) -> Blocks:
         terms = [(j, at, block) for at, j in enumerate(used) if (block := k[j]) is not None]
         out: list[Tensor] = []
         for i in range(len(terms[0][2])):
             total = None if base is None else base[i]
             for j, at, block in terms:
                 x = block[i]
-                if x.ndim > 1:
-                    w = own(x)[at]
-                    total = w * x if total is None else torch.addcmul(total, w, x)
-                else:
-                    c = float(weights[j][i])
+                if x.ndim == 1 and phi is None:
+                    c = float(weights[0, j, i])
                     total = c * x if total is None else torch.add(total, x, alpha=c)
+                    continue
+                w = own(x)[at] if x.ndim > 1 else own(x)[at][:, i : i + 1]
+                w = w[0][:, None] if phi is None else w.T @ phi
+                w = w if x.ndim > 1 else w[0]
+                total = w * x if total is None else torch.addcmul(total, w, x)
             assert total is not None
             out.append(total)
         return out
@@ -226,25 +236,35 @@ def _runge_kutta(
 ) -> _Increment:
     tableau = method.tableau
     needed = tableau.needed
-    combined, a, b = combination, tableau.a, tableau.b
+    gates = corrector if corrector is not None and corrector.is_gated else None
+    arguments: list[_Combination | None]
     if corrector is not None and corrector.tableau is not None:
-        combined = own_combination
         a, b = learned_weights(method, corrector.tableau)
-    arguments = [combined(dt * a[i, :i]) if a[i, :i].any() else None for i in range(tableau.stages)]
-    total = combined(dt * b)
+        arguments = [own_combination(dt * a[:, i, :i]) if a[:, i, :i].any() else None for i in range(tableau.stages)]
+        total = own_combination(dt * b)
+    else:
+        rows = [*tableau.a, tableau.b]
+        *arguments, total = (_alike(combination(dt * row)) if row.any() else None for row in rows)
+        assert total is not None
 
     def increment(t: Any, u: Blocks) -> tuple[Blocks, list[Blocks | None]]:
+        phi = None if gates is None else gates.features(u[0] if u[0].ndim > 1 else torch.stack(list(u)))
         k: list[Blocks | None] = []
         for i, argument in enumerate(arguments):
             if not needed[i]:
                 k.append(None)
                 continue
-            inner = u if argument is None else argument(k, u)
+            inner = u if argument is None else argument(k, u, phi)
             delay = 0.0 if autonomous else float(tableau.c[i]) * dt
             k.append(field(t + delay if delay else t, inner))
-        return total(k, None), k
+        return total(k, None, phi), k
 
     return increment
+
+
+def _alike(combine: Callable[[list[Blocks | None], Blocks | None], Blocks]) -> _Combination:
+    """A combination of the same coefficients whatever the features."""
+    return lambda k, base, phi: combine(k, base)
 
 
 def _halves(equation: Equation, method: Splitting) -> tuple[tuple[int, ...], tuple[int, ...]]:

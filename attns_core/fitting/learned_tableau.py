@@ -14,7 +14,7 @@ own tableau it ends in poor minima where steps are large.
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -24,8 +24,40 @@ from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.flow import compiled_flow, exact_increment, substeps_for
 from attns_core.types import Array
 
-Report: TypeAlias = Callable[[int, float, float], None]
-"""``report(sets of weights, training loss, held-out loss)`` after each iteration."""
+W = TypeVar("W")
+
+
+class Fitted(Protocol[W]):
+    """A model of the steps of pairs with weights to be found: :class:`StepModel`, or one with gates."""
+
+    @property
+    def title(self) -> str:
+        """What is being found, for messages."""
+        ...
+
+    def packed(self, weights: W, /) -> Array:
+        """The unknowns in one vector."""
+        ...
+
+    def unpacked(self, x: Array, /) -> W:
+        """The weights of :meth:`packed`."""
+        ...
+
+    def loss(self, weights: W, /) -> float:
+        """Mean squared error of the step; infinite where it is not a number."""
+        ...
+
+    def residuals(self, weights: W, /) -> Array:
+        """Errors of the steps, weighted, shape (dim, n)."""
+        ...
+
+    def jacobian(self, weights: W, /) -> tuple[Array, Array]:
+        """Residuals (n * dim,) and their derivatives by the unknowns (n * dim, unknowns)."""
+        ...
+
+
+Report: TypeAlias = Callable[[str, float, float], None]
+"""``report(what is being found, training loss, held-out loss)`` after each iteration."""
 
 _RIDGE = 1e-13
 _DAMPING = (1e-4, 1e-16)
@@ -88,16 +120,16 @@ def stage_by_stage(model: StepModel, nodes: Array) -> Rows:
 
 
 def improved(
-    model: StepModel, check: StepModel, rows: Rows, *, iterations: int, report: Report | None = None
-) -> tuple[Rows, bool]:
-    """Levenberg-Marquardt from ``rows``: the weights of least error on ``check``, and whether the keyboard ended it.
+    model: Fitted[W], check: Fitted[W], weights: W, *, iterations: int, report: Report | None = None
+) -> tuple[W, bool]:
+    """Levenberg-Marquardt from ``weights``: those of least error on ``check``, and whether the keyboard ended it.
 
     It ends after ``iterations``, or when no damping makes a step worth taking.
     """
-    x = model.packed(rows)
-    rows = model.unpacked(x)
-    loss, damping = model.loss(rows), _DAMPING[0]
-    best, least, interrupted = rows, check.loss(rows), False
+    x = model.packed(weights)
+    weights = model.unpacked(x)
+    loss, damping = model.loss(weights), _DAMPING[0]
+    best, least, interrupted = weights, check.loss(weights), False
     try:
         for _ in range(iterations):
             found = _step(model, x, loss, damping)
@@ -105,22 +137,22 @@ def improved(
                 break
             x, loss, damping = found
             damping = max(damping / _SOFTER, _DAMPING[1])
-            rows = model.unpacked(x)
-            held_out = check.loss(rows)
+            weights = model.unpacked(x)
+            held_out = check.loss(weights)
             if held_out < least:
-                best, least = rows, held_out
+                best, least = weights, held_out
             if report is not None:
-                report(model.sets, loss, held_out)
+                report(model.title, loss, held_out)
     except KeyboardInterrupt:
         interrupted = True
     return best, interrupted
 
 
-def _step(model: StepModel, x: Array, loss: float, damping: float) -> tuple[Array, float, float] | None:
+def _step(model: Fitted[W], x: Array, loss: float, damping: float) -> tuple[Array, float, float] | None:
     """Weights of less loss, that loss, and the damping that led there; None if no damping does."""
 
     def residuals(x: Array) -> Array:
-        return model.residuals(model.forward(model.unpacked(x))[0]).T.ravel()
+        return model.residuals(model.unpacked(x)).T.ravel()
 
     r, J = model.jacobian(model.unpacked(x))
     square, gradient = J.T @ J, J.T @ r

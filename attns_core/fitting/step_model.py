@@ -18,10 +18,13 @@ from attns_core.method import ExplicitRungeKutta
 from attns_core.types import Array
 
 Rows: TypeAlias = list[Array]
-"""Row ``l`` has the shape ``(l, dim)``: weights of the evaluated stages before it; the last row is the increment's."""
+"""Row ``l`` has the shape ``(l, dim)``: weights of the evaluated stages before it; the last row is the increment's.
+
+Steps are made with weights of each pair's own too, rows of the shape ``(l, dim, n)``.
+"""
 
 _MOST_WEIGHTS = 2500
-_CHUNK = 256
+CHUNK = 256
 """Pairs whose derivatives by all weights are made at a time."""
 _MANY = 4096
 """Pairs that are stepped at a time where their stages are not kept."""
@@ -68,6 +71,10 @@ class StepModel:
                 f"(at most {_MOST_WEIGHTS}); use a method of fewer stages, or fewer blocks of components"
             )
 
+    @property
+    def title(self) -> str:
+        return "shared weights" if self.sets == 1 else f"{self.sets} sets of weights"
+
     def bare(self) -> Rows:
         """The method's own weights."""
         a, b, kept = self.tableau.a, self.tableau.b, self.stages
@@ -84,7 +91,8 @@ class StepModel:
 
     def combined(self, row: Array, k: list[Array]) -> Array:
         """``sum_j w_j k_j`` (dim, n)."""
-        return sum((w[:, None] * k_j for w, k_j in zip(row, k, strict=True)), np.zeros_like(k[0]))
+        weights = row[..., None] if row.ndim == 2 else row
+        return sum((w * k_j for w, k_j in zip(weights, k, strict=True)), np.zeros_like(k[0]))
 
     def stage(self, n: int, v: Array) -> Array:
         """The right-hand side at states ``v`` of the ``n``-th evaluated stage."""
@@ -101,8 +109,11 @@ class StepModel:
             k.append(self.stage(n, states[-1]))
         return self.data.dt * self.combined(rows[-1], k), states, k
 
-    def residuals(self, increments: Array) -> Array:
-        """Errors of the step in the dataset's units, weighted, shape (dim, n)."""
+    def residuals(self, rows: Rows) -> Array:
+        """Errors of the steps in the dataset's units, weighted, shape (dim, n)."""
+        return self._weighted(self.forward(rows)[0])
+
+    def _weighted(self, increments: Array) -> Array:
         errors = (increments - (self.data.S + self.data.r)) / self.data.scale[:, None]
         return errors if self.weight is None else self.weight * errors
 
@@ -118,38 +129,38 @@ class StepModel:
 
     def _squares(self, rows: Rows) -> Array:
         """Mean squared error of each pair's step, shape (n,)."""
-        some = range(0, self.data.n, _MANY)
-        parts = [self] if len(some) == 1 else [self._part(slice(first, first + _MANY)) for first in some]
         with np.errstate(all="ignore"):
-            return np.concatenate([np.mean(part.residuals(part.forward(rows)[0]) ** 2, axis=0) for part in parts])
+            return np.concatenate([np.mean(self.part(some).residuals(rows) ** 2, axis=0) for some in self.parts()])
+
+    def parts(self) -> list[slice]:
+        """The pairs in parts that are stepped at a time."""
+        return [slice(first, first + _MANY) for first in range(0, self.data.n, _MANY)]
 
     def jacobian(self, rows: Rows) -> tuple[Array, Array]:
         """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :meth:`packed`."""
         dim = self.data.dim
         residuals, J = np.empty((self.data.n, dim)), np.empty((self.data.n, dim, self.n_weights))
-        for first in range(0, self.data.n, _CHUNK):
-            part = slice(first, first + _CHUNK)
-            model = self._part(part)
-            increments, states, k = model.forward(rows)
-            residuals[part] = model.residuals(increments).T
-            model.derivatives(rows, states, k, J[part])
+        for first in range(0, self.data.n, CHUNK):
+            part = slice(first, first + CHUNK)
+            residuals[part] = self.part(part).derivatives(rows, J[part]).T
         return residuals.ravel(), J.reshape(-1, self.n_weights)
 
-    def _part(self, pairs: slice) -> "StepModel":
+    def part(self, pairs: slice) -> "StepModel":
         """Some of the pairs, in the units of all."""
         weight = None if self.weight is None else self.weight[pairs]
         return replace(self, data=replace(self.data.take(pairs), units=self.data.scale), weight=weight)
 
-    def derivatives(self, rows: Rows, states: list[Array], k: list[Array], out: Array) -> None:
-        """Of the residuals by the weights, into ``out`` (n, dim, n_weights)."""
+    def derivatives(self, rows: Rows, out: Array) -> Array:
+        """Those of the residuals by the weights, into ``out`` (n, dim, n_weights), and the residuals (dim, n)."""
         data, dim = self.data, self.data.dim
+        increments, states, k = self.forward(rows)
         stacked = np.stack(k)
         # g[l][n, c, d]: residual c of pair n by component d of what row l combines.
         g: dict[int, Array] = {len(rows): np.broadcast_to(np.diag(data.dt / data.scale), (data.n, dim, dim))}
         if self.weight is not None:
             g[len(rows)] = g[len(rows)] * self.weight[:, None, None]
         for n in range(len(rows) - 1, 0, -1):
-            by_stage = sum(g[m] * rows[m - 1][n] for m in range(n + 1, len(rows) + 1))
+            by_stage = sum(g[m] * _of_pairs(rows[m - 1][n]) for m in range(n + 1, len(rows) + 1))
             g[n] = data.dt * (by_stage @ self.lin.jacobian(self._time(n), states[n]))
         first = 0
         for n in range(1, len(rows) + 1):
@@ -161,6 +172,7 @@ class StepModel:
                 for i, d in enumerate(self._members()):
                     own[..., i] = g[n][:, :, d] @ before[:, :, d].transpose(0, 2, 1)
             first += n * self.sets
+        return self._weighted(increments)
 
     def _members(self) -> list[slice]:
         """The components of each block."""
@@ -179,3 +191,8 @@ class StepModel:
             rows.append(x[first : first + n * self.sets].reshape(n, self.sets)[:, self.block])
             first, n = first + n * self.sets, n + 1
         return rows
+
+
+def _of_pairs(weight: Array) -> Array:
+    """Weights (dim,) of all pairs, or (dim, n) of each, as factors of (n, c, dim)."""
+    return weight if weight.ndim == 1 else weight.T[:, None]

@@ -16,11 +16,16 @@ from numba.extending import intrinsic
 
 from attns_core.kernels.layer_function import Arguments
 from attns_core.kernels.vector_arithmetic import Vectors, vector_width
+from attns_core.kernels.vectors import registers
 
 _intrinsic: Any = intrinsic
 
-_SIDE_BY_SIDE = 8
-"""Sums of a row at a time: as many as hide the latency of a multiply-add on two units."""
+_SIDE_BY_SIDE = registers() // 4
+"""Sums of a row at a time, so that those of two rows and what is added to them find room.
+
+Eight hide the latency of a multiply-add on two units; on a processor of 16 registers, of which two rows' sums would
+fill all, rows of 24 stages take 2.7 times as long with eight as with four.
+"""
 
 Slots: TypeAlias = list[list[Any]]
 """Where sums stand while they grow: of each component, of each vector of lanes."""
@@ -36,6 +41,7 @@ def component_sums(
     onto: bool,
     ahead: bool = False,
     begun: bool = False,
+    gated: bool = False,
 ) -> Any:
     """The function ``sums(y, row, k, slots, weights, first, last, ...)``; it returns 0.
 
@@ -58,12 +64,15 @@ def component_sums(
     ahead : bool
         With ``next_row, next_first``: the same stages weighed by the weights from ``next_first`` on, left in rows
         ``next_row + d`` of ``k``, are another sum's beginning.
+    gated : bool
+        Weights differ from lane to lane: each is a row of ``weights``.
     onto : bool
         With ``w, h``: row ``d`` of ``w`` plus ``h``, a number or one for each lane, times the sum is left instead.
     """
     names = ["y", "row", "k", "slots", "weights", "first", "last"]
     names += ["part"] * begun + ["next_row", "next_first"] * ahead + ["w", "h"] * onto
-    tiling = _Tiling(dim, sets, lanes, vector_width(dtype, lanes, vector_bits))
+    # Weights of lanes' own are fetched vector by vector, and serve more components the fewer vectors there are.
+    tiling = _Tiling(dim, sets, lanes, vector_width(dtype, lanes, vector_bits), most=1 if gated else _SIDE_BY_SIDE)
 
     def definition(context: Any, *args: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -72,7 +81,7 @@ def component_sums(
             intp = context.get_value_type(types.intp)
             vectors = Vectors(builder, dtype, tiling.width)
             per_lane = onto and isinstance(signature.args[at["h"]], types.Array)
-            _Sums(tiling, given, at, builder, intp, vectors, per_lane=per_lane).write()
+            _Sums(tiling, given, at, builder, intp, vectors, per_lane=per_lane, gated=gated).write()
             return context.get_constant(types.intp, 0)
 
         return types.intp(*args), generate
@@ -86,16 +95,20 @@ def component_sums(
 @final
 @dataclass(frozen=True)
 class _Tiling:
-    """How components and lanes are gone through: ``rows`` components of ``side`` vectors of ``width`` at a time."""
+    """How components and lanes are gone through: ``rows`` components of ``side`` vectors of ``width`` at a time.
+
+    There are at most ``most`` vectors side by side.
+    """
 
     dim: int
     sets: int
     lanes: int
     width: int
+    most: int
 
     @property
     def side(self) -> int:
-        most = min(_SIDE_BY_SIDE, self.lanes // self.width)
+        most = min(self.most, self.lanes // self.width)
         return next(n for n in range(most, 0, -1) if self.lanes % (n * self.width) == 0)
 
     @property
@@ -129,6 +142,7 @@ class _Sums:
         vectors: Vectors,
         *,
         per_lane: bool,
+        gated: bool,
     ) -> None:
         self.tiling, self.builder, self.intp, self.v, self.at = tiling, builder, intp, vectors, at
         self.y, self.k, self.slots, self.weights = (given.pointer(at[name]) for name in ("y", "k", "slots", "weights"))
@@ -141,7 +155,7 @@ class _Sums:
         self.row, self.part, self.next_row = start("row"), start("part"), start("next_row")
         # From the weights of this row to those of the row ahead.
         self.further = builder.sub(given.index(at["next_first"]), self.first) if "next_first" in at else None
-        self.per_lane = per_lane
+        self.per_lane, self.gated = per_lane, gated
         if "w" in at:
             self.w = given.pointer(at["w"])
             self.h = given.pointer(at["h"]) if per_lane else vectors.everywhere(given.number(at["h"]))
@@ -190,19 +204,25 @@ class _Sums:
         builder, intp, tiling = self.builder, self.intp, self.tiling
         stage = builder.mul(builder.load(builder.gep(self.slots, [m])), intp(tiling.dim))
         terms = [m] if self.further is None else [m, builder.add(m, self.further)]
-        weights: list[Any] = []
+        weights: list[list[Any]] = []
         for c, slots in enumerate(zip(*of_rows, strict=True)):
             values = [self.v.load(self.k, place) for place in self._places(builder.add(stage, d), c, lane)]
             if c % tiling.run == 0:
                 mine = builder.udiv(builder.add(d, intp(c)), intp(tiling.size))
                 places = [builder.add(builder.mul(term, intp(tiling.sets)), mine) for term in terms]
-                weights = [self.v.spread(self.weights, place) for place in places]
-            for weight, slot, grows in zip(weights, slots, begun, strict=False):
-                for value, place in zip(values, slot, strict=True):
+                weights = [self._weight(place, lane) for place in places]
+            for of_lanes, slot, grows in zip(weights, slots, begun, strict=False):
+                for weight, value, place in zip(of_lanes, values, slot, strict=True):
                     if grows:
                         self.v.accumulate(weight, value, place)
                     else:
                         builder.store(builder.fmul(weight, value), place)
+
+    def _weight(self, place: Any, lane: Any) -> list[Any]:
+        """A weight, for each vector of lanes."""
+        if not self.gated:
+            return [self.v.spread(self.weights, place)] * self.tiling.side
+        return [self.v.load(self.weights, at) for at in self._places(place, 0, lane)]
 
     def _onto(self, total: Any, place: Any, lane: Any) -> Any:
         """``w + h`` times a sum, or the sum."""

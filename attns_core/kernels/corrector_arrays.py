@@ -44,7 +44,7 @@ def corrector_arrays(
     parents = variables = np.zeros(0, dtype=np.int64)
     rows = head[split:]
     if exponents is not None and not layers:
-        parents, variables, rows = _monomial_table(np.asarray(exponents, dtype=np.int64), rows)
+        parents, variables, rows = monomial_table(np.asarray(exponents, dtype=np.int64), rows)
     packed, shapes = [], []
     for i, (weight, bias, shape) in enumerate(layers):
         matrix = np.concatenate([weight, np.asarray(bias)[:, None]], axis=1)
@@ -99,7 +99,7 @@ def stacked_arrays(arrays: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     return tuple(stacked)
 
 
-def _monomial_table(exponents: Any, rows: Any) -> tuple[Any, Any, Any]:
+def monomial_table(exponents: Any, rows: Any) -> tuple[Any, Any, Any]:
     """Monomials, each its parent times a variable; parents that were not asked for weigh nothing."""
     order: dict[tuple[int, ...], int] = {}
     parents: list[int] = []

@@ -17,6 +17,7 @@ import numpy as np
 
 from attns_core.kernels.emit import Emitter
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
+from attns_core.kernels.gates import GATE_ARGUMENTS, Gates
 from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop, written
 from attns_core.kernels.order import ordered
@@ -99,14 +100,17 @@ class StagedLines:
 
     A stage's argument waits where the next stage will be, so that nothing is copied; stages that are left out are zero
     after the step. With ``sets`` of weights, as learned tableaus have, each of as many blocks of components has its
-    own, the tableau is full, and rows are summed two at a time.
+    own, the tableau is full, and rows are summed two at a time. With ``gates``, weights depend on the state, and those
+    of the present two rows are made before they are used.
     """
 
-    arguments = "starts, slots, weights, times, after"
+    arguments: str = "starts, slots, weights, times, after"
     scaled: tuple[str, ...] = ("h = F(dt)",)
 
-    def __init__(self, graph: Graph, form: Form, *, sets: int | None = None) -> None:
-        self.sets, self.form, self.full = sets or 1, form, sets is not None
+    def __init__(self, graph: Graph, form: Form, *, sets: int | None = None, gates: Gates | None = None) -> None:
+        self.sets, self.form, self.full, self.gates = sets or 1, form, sets is not None, gates
+        if gates is not None:
+            self.arguments = f"{self.arguments}, {GATE_ARGUMENTS}"
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
@@ -120,10 +124,14 @@ class StagedLines:
         out.line(f"w = empty_rows({self.dim} * L, F)")
         out.line(f"y = empty_rows({self.dim} * L, F)")
         out.line(f"k = empty_rows((stages + 2) * {self.dim} * L, F)")
+        if self.gates is not None:
+            self.gates.prologue(out, self.sets)
 
     def step(self, out: Source) -> None:
         dim = self.dim
-        define_sums(out, dim, self.sets, self.form, full=self.full)
+        define_sums(out, dim, self.sets, self.form, full=self.full, gated=self.gates is not None)
+        if self.gates is not None:
+            self.gates.open(out, self.form)
         if self.full:
             out.line("partner = 0")
         with out.block("for s in range(stages)"):
@@ -140,29 +148,48 @@ class StagedLines:
                 out.line("ts = t + times[s] * dt")
                 out.lines(self.time)
             evaluate_stage(out, dim, self.used, self.lane, self.results)
-        whole = "done = weigh(y, 0, k, slots, weights, starts[stages], starts[stages + 1])"
         if not self.full:
-            out.line(whole)
+            out.line(f"done = weigh(y, 0, {self._terms(out, 'stages')})")
             return
         with out.block("if partner == stages"):
-            out.line("end = starts[stages + 1]")
-            out.line(f"done = weigh_rest(y, 0, k, slots, weights, end - 1, end, (stages + 1) * {dim})")
+            out.line(f"done = weigh_rest(y, 0, {self._rest(out, 'stages')}, (stages + 1) * {dim})")
         with out.block("else"):
-            out.line(whole)
+            out.line(f"done = weigh(y, 0, {self._terms(out, 'stages')})")
 
     def _argument(self, out: Source) -> None:
         """State and sum of row ``s``; of a full tableau two rows share all terms but the second's last."""
-        row, sums = f"(s + 1) * {self.dim}", "k, slots, weights"
+        row = f"(s + 1) * {self.dim}"
         if not self.full:
-            out.line(f"done = weigh_onto(k, {row}, {sums}, starts[s], starts[s + 1], w, h)")
+            out.line(f"done = weigh_onto(k, {row}, {self._terms(out, 's')}, w, h)")
             return
         with out.block("if partner == s"):
-            out.line("end = starts[s + 1]")
-            out.line(f"done = weigh_rest_onto(k, {row}, {sums}, end - 1, end, {row}, w, h)")
+            out.line(f"done = weigh_rest_onto(k, {row}, {self._rest(out, 's')}, {row}, w, h)")
         with out.block("else"):
             out.line("partner = after[s]")
-            ahead = f"(partner + 1) * {self.dim}, starts[partner]"
-            out.line(f"done = weigh_two(k, {row}, {sums}, starts[s], starts[s + 1], {ahead}, w, h)")
+            terms, ahead = self._terms(out, "s"), self._ahead(out)
+            out.line(f"done = weigh_two(k, {row}, {terms}, (partner + 1) * {self.dim}, {ahead}, w, h)")
+
+    def _terms(self, out: Source, row: str) -> str:
+        """Stages, weights, first and last term of a row's sum."""
+        if self.gates is None:
+            return f"k, slots, weights, starts[{row}], starts[{row} + 1]"
+        self.gates.combine(out, row, self.sets, "0")
+        return f"k, kept, mine, 0, starts[{row} + 1] - starts[{row}]"
+
+    def _ahead(self, out: Source) -> str:
+        """Where the weights of the row ``partner`` begin."""
+        if self.gates is None:
+            return "starts[partner]"
+        self.gates.combine(out, "partner", self.sets, "most")
+        return "most"
+
+    def _rest(self, out: Source, row: str) -> str:
+        """As :meth:`_terms` for the last term of a row that was begun ahead."""
+        out.line(f"end = starts[{row} + 1]")
+        if self.gates is None:
+            return "k, slots, weights, end - 1, end"
+        out.line(f"end = end - starts[{row}]")
+        return "k, kept, later, end - 1, end"
 
 
 def staged_coefficients(
@@ -171,8 +198,8 @@ def staged_coefficients(
     """A tableau as the staged form's arguments.
 
     Row ``i`` makes the argument of stage ``i``, the last row the increment. Weights ``a`` (stages, stages, sets) and
-    ``b`` (stages, sets) may differ from block to block of components. The last argument says of each stage which row
-    is the next one, and 0 of one that is left out.
+    ``b`` (stages, sets) may differ from block to block of components; where they have one axis more, gates combine
+    those along it. The last argument says of each stage which row is the next one, and 0 of one that is left out.
     """
     stages = len(c)
     rows = [np.reshape(row, (stages, -1)) for row in [*a, b]]

@@ -20,7 +20,7 @@ MOST_SUMS = 24
 
 
 def monomial_layer(*, n_out: int, n_linear: int, dtype: str, lanes: int, vector_bits: int) -> Any:
-    """The function ``layer(w, inputs, sums, g, constant, linear, heads, parents, variables)``.
+    """The function ``layer(w, inputs, sums, g, constant, linear, heads, parents, variables)``; it returns 0.
 
     It leaves ``constant + linear.T @ x + heads.T @ monomials(x)`` in the rows of ``w`` from ``sums`` on; ``x``
     are the rows of ``w`` from ``inputs`` on. Monomial ``r`` is monomial ``parents[r]`` times variable
@@ -44,7 +44,7 @@ def monomial_layer(*, n_out: int, n_linear: int, dtype: str, lanes: int, vector_
         context: Any, w: Any, inputs: Any, sums: Any, g: Any, constant: Any, linear: Any, heads: Any, parents: Any,
         variables: Any,
     ) -> Any:  # fmt: skip
-        signature = types.void(w, inputs, sums, g, constant, linear, heads, parents, variables)
+        signature = types.intp(w, inputs, sums, g, constant, linear, heads, parents, variables)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             given = Arguments(context, builder, signature, args)
@@ -94,7 +94,7 @@ def monomial_layer(*, n_out: int, n_linear: int, dtype: str, lanes: int, vector_
                 for o in range(n_out):
                     for q in range(side):
                         v.store(builder.load(slots[q][o]), rows, at(builder.add(first_sum, intp(o)), begin, q))
-            return context.get_dummy_value()
+            return context.get_constant(types.intp, 0)
 
         return signature, generate
 

@@ -116,6 +116,15 @@ def explicit_bits(asked: int) -> int:
 
 
 @lru_cache
+def registers() -> int:
+    """Registers for vectors that the processor has."""
+    try:
+        return 32 if binding.get_host_cpu_features().get("avx512vl") else 16
+    except RuntimeError:
+        return 16
+
+
+@lru_cache
 def has_estimates() -> bool:
     """Whether the processor estimates 16 reciprocals at a time (AVX-512)."""
     try:

@@ -42,7 +42,7 @@ def some_tableau(method: Any, dim: int, *, size: float = 0.03, seed: int = 0) ->
     s = method.tableau.stages
     added = size * np.random.default_rng(seed).standard_normal((s + 1, s, dim))
     added *= np.tril(np.ones((s + 1, s)), -1)[:, :, None]
-    return TrainedCorrector(input="u", mean=np.zeros(dim), scale=np.ones(dim), linear=False, tableau=added)
+    return TrainedCorrector(input="u", mean=np.zeros(dim), scale=np.ones(dim), linear=False, tableau=added[None])
 
 
 def states(backend: AbstractBackend, problem: Problem, method: Any, corrector: Any, dt: float, dtype: str) -> Any:
@@ -86,7 +86,7 @@ def test_a_stage_that_is_left_out_parts_no_pair_of_rows(lanes: int) -> None:
     problem = Problem.sample(EQUATION["lorenz-96"], n=70, seed=1, t_end=0.1, save_every=0.05)
     added = some_tableau(METHOD["rk4"], problem.equation.dim).tableau
     assert added is not None
-    added = np.insert(np.insert(added, 2, 0.0, axis=0), 2, 0.0, axis=1)
+    added = np.insert(np.insert(added, 2, 0.0, axis=1), 2, 0.0, axis=2)
     corrector = replace(some_tableau(method, problem.equation.dim), tableau=added)
     expected = states(NumpyBackend(), problem, method, corrector, 0.01, "float64")
     found = states(NumbaBackend(lanes=lanes, form="staged"), problem, method, corrector, 0.01, "float64")
@@ -112,9 +112,9 @@ def test_blocks_of_components_that_share_weights_fetch_them_once(sets: int, lane
     problem = Problem.sample(equation, n=50, seed=1, t_end=0.1, save_every=0.05)
     shared = some_tableau(METHOD["rk4"], sets)
     assert shared.tableau is not None
-    tableau = shared.tableau.repeat(24 // sets, axis=2)
+    tableau = shared.tableau.repeat(24 // sets, axis=3)
     corrector = replace(some_tableau(METHOD["rk4"], 24), tableau=tableau)
-    assert of_blocks(tableau[:-1], tableau[-1])[1].shape == (4, sets)
+    assert of_blocks(tableau[:, :-1], tableau[:, -1])[1].shape == (1, 4, sets)
     expected = states(NumpyBackend(), problem, METHOD["rk4"], corrector, 0.01, "float64")
     found = states(NumbaBackend(lanes=lanes), problem, METHOD["rk4"], corrector, 0.01, "float64")
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
@@ -185,7 +185,7 @@ def test_derivatives_by_the_weights(equation: str, method: str, blocks: int | No
     residuals, jacobian = model.jacobian(model.unpacked(x))
 
     def at(x: Any) -> Any:
-        return model.residuals(model.forward(model.unpacked(x))[0]).T.ravel()
+        return model.residuals(model.unpacked(x)).T.ravel()
 
     np.testing.assert_allclose(residuals, at(x), atol=1e-14)
     for i in range(0, x.size, 7):
@@ -199,7 +199,8 @@ def test_the_models_step_is_the_solvers(pairs: Dataset) -> None:
     data = make_dataset(PENDULUM, METHOD["dopri5"], 0.2, trajectories=5, t_end=1.0)
     model = StepModel(data, Linearisation(PENDULUM))
     rows = stage_by_stage(model, starting_nodes(model, 0.5))
-    corrector = TrainedCorrector(input="u", mean=np.zeros(4), scale=np.ones(4), linear=False, tableau=model.added(rows))
+    added = model.added(rows)[None]
+    corrector = TrainedCorrector(input="u", mean=np.zeros(4), scale=np.ones(4), linear=False, tableau=added)
     problem = Problem(equation=PENDULUM, u0=data.u, t_save=np.array([0.0, 0.2]))
     stepped = states(NumpyBackend(), problem, METHOD["dopri5"], corrector, 0.2, "float64")[1]
     np.testing.assert_allclose(stepped - data.u, model.forward(rows)[0], atol=1e-14)
@@ -229,8 +230,8 @@ def test_shared_weights_are_one_tableau_for_all_components(pairs: Dataset) -> No
     own = recipe.fit(TABLEAU, pairs, seed=1)
     assert shared.trained.tableau is not None
     assert own.trained.tableau is not None
-    np.testing.assert_array_equal(np.ptp(shared.trained.tableau, axis=2), 0)
-    assert np.ptp(own.trained.tableau, axis=2).max() > 0
+    np.testing.assert_array_equal(np.ptp(shared.trained.tableau, axis=3), 0)
+    assert np.ptp(own.trained.tableau, axis=3).max() > 0
     assert shared.held_out is not None
     assert own.held_out is not None
     assert own.held_out < shared.held_out < 0.1
@@ -323,11 +324,11 @@ def test_blocks_that_do_not_nest_start_from_what_they_can_share(pairs: Dataset) 
 
 def test_searches_keep_the_best_start_and_stop_when_rounds_are_worth_nothing(pairs: Dataset) -> None:
     lin = Linearisation(PENDULUM)
-    seen: list[int] = []
+    seen: list[str] = []
     search = TableauSearch(pairs, lin, pairs=10**6, seed=0)
     assert search.held_out_loss == search.bare
-    assert not search.run(blocks=(1,), starts=2, rounds=1, iterations=5, report=lambda sets, *_: seen.append(sets))
-    assert seen == 15 * [1]
+    assert not search.run(blocks=(1,), starts=2, rounds=1, iterations=5, report=lambda title, *_: seen.append(title))
+    assert seen == 15 * ["shared weights"]
     alone = []
     for start in range(2):
         one = TableauSearch(pairs, lin, pairs=10**6, seed=0)
@@ -338,7 +339,7 @@ def test_searches_keep_the_best_start_and_stop_when_rounds_are_worth_nothing(pai
     assert search.held_out_loss < min(alone)
     stuck = TableauSearch(pairs, lin, pairs=10**6, seed=0)
     seen.clear()
-    stuck.run(blocks=(1,), starts=1, rounds=50, iterations=20, report=lambda sets, *_: seen.append(sets))
+    stuck.run(blocks=(1,), starts=1, rounds=50, iterations=20, report=lambda title, *_: seen.append(title))
     assert len(seen) < 50 * 20
 
 

@@ -9,8 +9,18 @@ from attns_plugins.correctors.neurvec import NEURVEC
 from attns_plugins.correctors.polynomial import POLYNOMIAL
 from attns_plugins.correctors.stage_attention import STAGE_ATTENTION
 from attns_plugins.correctors.tableau import TABLEAU
+from attns_plugins.correctors.tableau_attention import TABLEAU_ATTENTION
 
-CORRECTORS: tuple[Corrector, ...] = (ATTNS, ATTNS_M, LINEAR, NEURVEC, POLYNOMIAL, STAGE_ATTENTION, TABLEAU)
+CORRECTORS: tuple[Corrector, ...] = (
+    ATTNS,
+    ATTNS_M,
+    LINEAR,
+    NEURVEC,
+    POLYNOMIAL,
+    STAGE_ATTENTION,
+    TABLEAU,
+    TABLEAU_ATTENTION,
+)
 
 
 @hookimpl

@@ -3,8 +3,8 @@
 from attns_core import hookimpl
 from attns_core.method import AbstractMethod
 from attns_plugins.methods.bs3 import BS3
+from attns_plugins.methods.composed import COMPOSED
 from attns_plugins.methods.dop853 import DOP853
-from attns_plugins.methods.dop853_twice import DOP853_TWICE
 from attns_plugins.methods.dopri5 import DOPRI5
 from attns_plugins.methods.etdrk4 import ETDRK4
 from attns_plugins.methods.euler import EULER
@@ -24,7 +24,6 @@ from attns_plugins.methods.stormer_verlet import STORMER_VERLET
 from attns_plugins.methods.tsit5 import TSIT5
 from attns_plugins.methods.verner6 import VERNER6
 from attns_plugins.methods.verner7 import VERNER7
-from attns_plugins.methods.verner7_twice import VERNER7_TWICE
 from attns_plugins.methods.verner9 import VERNER9
 from attns_plugins.methods.yoshida4 import YOSHIDA4
 from attns_plugins.methods.zero import ZERO
@@ -43,10 +42,9 @@ METHODS: tuple[AbstractMethod, ...] = (
     TSIT5,
     VERNER6,
     VERNER7,
-    VERNER7_TWICE,
     DOP853,
-    DOP853_TWICE,
     VERNER9,
+    *COMPOSED,
     STORMER_VERLET,
     YOSHIDA4,
     SRKN11,

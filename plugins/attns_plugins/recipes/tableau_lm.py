@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, final
 
-import numpy as np
-
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.options import replace_options
@@ -33,6 +31,8 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         Searches of one round from pairs of their own and different nodes; the best goes on.
     rounds : int
         Most rounds of each stage.
+    gate_rounds : int
+        Most rounds of gates, which come last. They have several times the unknowns, and take as many more rounds.
     iterations : int
         Levenberg-Marquardt steps of a round.
     pairs : int
@@ -48,6 +48,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
     blocks: tuple[int, ...] = (1, 2, 4)
     starts: int = 3
     rounds: int = 3
+    gate_rounds: int = 6
     iterations: int = 20
     pairs: int = 2500
     emphasis: float = 0.0
@@ -58,7 +59,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
                 f"recipe {self.name!r}: blocks must be numbers of at least 1, each larger than the one before, "
                 f"got {self.blocks!r}"
             )
-        for option in ("starts", "rounds", "iterations", "pairs"):
+        for option in ("starts", "rounds", "gate_rounds", "iterations", "pairs"):
             if getattr(self, option) < 1:
                 raise AttnsError(f"recipe {self.name!r}: {option} must be at least 1, got {getattr(self, option)!r}")
         if not 0 <= self.emphasis <= 1:
@@ -78,31 +79,34 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         search = TableauSearch(dataset, linearisation, pairs=self.pairs, emphasis=self.emphasis, seed=seed)
         curve: list[tuple[float, float, float]] = []
         blocks = (1,) if corrector.head == "shared" else self.blocks
-        most = (self.starts + self.rounds * len(blocks)) * self.iterations
+        rounds = self.starts + self.rounds * len(blocks) + (self.gate_rounds if corrector.gates else 0)
+        most = rounds * self.iterations
 
-        def report(sets: int, training: float, held_out: float) -> None:
+        def report(title: str, training: float, held_out: float) -> None:
             seconds = time.perf_counter() - start
             curve.append((seconds, training / search.bare, held_out / search.bare))
             if progress is not None:
-                kind = "shared weights" if sets == 1 else f"{sets} sets of weights"
                 text = f"loss {curve[-1][1]:.2e}, held-out {curve[-1][2]:.2e}, {seconds:.0f} s"
-                progress(min(1.0, len(curve) / most), f"{kind}, iteration {len(curve)}: {text}")
+                progress(min(1.0, len(curve) / most), f"{title}, iteration {len(curve)}: {text}")
 
         interrupted = search.run(
             blocks=blocks, starts=self.starts, rounds=self.rounds, iterations=self.iterations, report=report
         )
+        if corrector.gates and not interrupted:
+            interrupted = search.open(
+                corrector.gates,
+                degree=corrector.degree,
+                margin=corrector.margin,
+                blocks=max(blocks),
+                rounds=self.gate_rounds,
+                iterations=self.iterations,
+                report=report,
+            )
         seconds = time.perf_counter() - start
-        training, held_out = search.training.loss(search.rows) / search.bare, search.held_out_loss / search.bare
+        training, held_out = search.training_loss() / search.bare, search.held_out_loss / search.bare
         curve.append((seconds, training, held_out))
-        trained = TrainedCorrector(
-            input="u",
-            mean=np.zeros(dataset.dim),
-            scale=np.ones(dataset.dim),
-            linear=False,
-            tableau=search.training.added(search.rows),
-        )
         return Fit(
-            trained=trained,
+            trained=search.trained(),
             seconds=seconds,
             curve=tuple(curve),
             chosen={"input": "u", "iterations": len(curve) - 1, "interrupted": interrupted},

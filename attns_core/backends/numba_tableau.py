@@ -1,0 +1,78 @@
+"""What the compiled backend needs to know about a learned tableau: sets of weights, gates, and their numbers."""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from attns_core.correction import learned_weights
+from attns_core.corrector import TrainedCorrector
+from attns_core.kernels.fixed import staged_coefficients
+from attns_core.kernels.gates import Gates, gate_arrays
+from attns_core.kernels.stage_arrays import of_blocks
+from attns_core.method import ExplicitRungeKutta
+from attns_core.types import Array
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LearnedTables:
+    """A method's weights with what a learned tableau adds to them, by feature and block of components.
+
+    Parameters
+    ----------
+    method : ExplicitRungeKutta
+    corrector : TrainedCorrector
+    a, b : array, shapes (features, stages, stages, sets) and (features, stages, sets)
+    """
+
+    method: ExplicitRungeKutta
+    corrector: TrainedCorrector
+    a: Array
+    b: Array
+
+    @property
+    def sets(self) -> int:
+        """Sets of weights, each of which serves a block of components."""
+        return int(self.b.shape[-1])
+
+    @property
+    def gates(self) -> Gates | None:
+        """The compiled-in part of the gates."""
+        if not self.corrector.is_gated:
+            return None
+        return Gates(len(self.b) - 1, self.corrector.mean.size, limited=self.corrector.lower is not None)
+
+    def arrays(self, dtype: str) -> tuple[Any, ...]:
+        """The staged form's arguments."""
+        t, trained = self.method.tableau, self.corrector
+        tables = [
+            staged_coefficients(a, b, t.c, t.needed, dtype=dtype, full=True)
+            for a, b in zip(self.a, self.b, strict=True)
+        ]
+        if not trained.is_gated:
+            return tables[0]
+        (starts, slots, _, times, after), (layer,) = tables[0], trained.layers
+        weights = np.stack([weights for _, _, weights, _, _ in tables], axis=1)
+        gates = gate_arrays(
+            mean=trained.mean,
+            scale=trained.scale,
+            lower=trained.lower,
+            upper=trained.upper,
+            weight=layer.weight,
+            bias=layer.bias,
+            exponents=trained.exponents,
+            dtype=dtype,
+        )
+        return (starts, slots, weights, times, after, *gates)
+
+
+def learned_tables(method: ExplicitRungeKutta, corrector: TrainedCorrector) -> LearnedTables:
+    """The tables of a learned tableau, of as few sets of weights as do.
+
+    Raises
+    ------
+    AttnsError
+        If it has another number of stages than the method.
+    """
+    return LearnedTables(method, corrector, *of_blocks(*learned_weights(method, corrector.tableau)))

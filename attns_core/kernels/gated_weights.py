@@ -1,0 +1,62 @@
+"""Weights of stages for each trajectory: a learned tableau's, combined by the gates of the state."""
+
+from typing import Any
+
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from attns_core.kernels.layer_function import Arguments
+from attns_core.kernels.vector_arithmetic import Vectors, vector_width
+
+_intrinsic: Any = intrinsic
+
+
+def gated_weights(*, gates: int, dtype: str, lanes: int, vector_bits: int) -> Any:
+    """The function ``combine(target, place, weights, first, last, g, row)``; it returns 0.
+
+    It leaves ``weights[x, 0] + sum_m weights[x, 1 + m] * g[row + m]`` in row ``place + x - first`` of ``target``, for
+    ``x`` from ``first`` to ``last``. Rows have ``lanes`` values.
+
+    Parameters
+    ----------
+    gates : int
+    dtype : {"float64", "float32"}
+    lanes : int
+    vector_bits : int
+        Width of a vector; narrower where ``lanes`` is no multiple of it.
+    """
+    width = vector_width(dtype, lanes, vector_bits)
+    side = 2 if lanes % (2 * width) == 0 else 1
+
+    @_intrinsic
+    def combine(context: Any, target: Any, place: Any, weights: Any, first: Any, last: Any, g: Any, row: Any) -> Any:
+        signature = types.intp(target, place, weights, first, last, g, row)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            given = Arguments(context, builder, signature, args)
+            intp, v = context.get_value_type(types.intp), Vectors(builder, dtype, width)
+            rows, table, values = (given.pointer(i) for i in (0, 2, 5))
+            start, begin, end, gate = (given.index(i) for i in (1, 3, 4, 6))
+
+            def at(index: Any, lane: Any, q: int) -> Any:
+                return builder.add(builder.add(builder.mul(index, intp(lanes)), lane), intp(q * width))
+
+            with cgutils.for_range_slice(builder, intp(0), intp(lanes), intp(side * width)) as (lane, _):
+                open_ = [
+                    [v.load(values, at(builder.add(gate, intp(m)), lane, q)) for q in range(side)] for m in range(gates)
+                ]
+                with cgutils.for_range_slice(builder, begin, end, intp(1)) as (x, _):
+                    entry = builder.mul(x, intp(1 + gates))
+                    sums = [v.spread(table, entry)] * side
+                    for m, of_gate in enumerate(open_):
+                        weight = v.spread(table, builder.add(entry, intp(1 + m)))
+                        sums = [v.fma(weight, value, total) for value, total in zip(of_gate, sums, strict=True)]
+                    own = builder.add(start, builder.sub(x, begin))
+                    for q, total in enumerate(sums):
+                        v.store(total, rows, at(own, lane, q))
+            return context.get_constant(types.intp, 0)
+
+        return signature, generate
+
+    return combine
