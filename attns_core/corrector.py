@@ -20,14 +20,14 @@ A learned tableau reaches inside the step: each component has weights of its own
     S = dt \sum_j (b_j + \beta_j) k_j
 
 with a vector over components for each ``alpha`` and ``beta``. It needs no operation that the method
-does not need. With gates the weights depend on the state that the step begins at,
+does not need. With queries the weights depend on the state that the step begins at,
 
 .. math::
 
     \alpha_{ij} = \sum_m \phi_m(x) \alpha_{mij}, \qquad \beta_j = \sum_m \phi_m(x) \beta_{mj}
 
-with the features ``phi = (1, gates)``, where each gate is a polynomial of the standardised state: stage attention in
-every stage, at the cost of one multiplication and addition per gate and weight, not per component.
+with the features ``phi = (1, queries)``, where each query is a polynomial of the standardised state: stage attention in
+every stage, at the cost of one multiplication and addition per query and weight, not per component.
 """
 
 from dataclasses import dataclass, replace
@@ -113,9 +113,9 @@ class Corrector:
         Inputs are limited to the range seen in training, widened by this fraction of it at both ends.
     tableau : bool
         A learned tableau in place of a term: weights inside the step, see above. Options of features and
-        heads then mean nothing, but for ``degree`` and ``margin`` where there are gates.
-    gates : int
-        Gates of a learned tableau: polynomials of total degree ``degree`` in the state, by which its weights change
+        heads then mean nothing, but for ``degree`` and ``margin`` where there are queries.
+    queries : int
+        Queries of a learned tableau: polynomials of total degree ``degree`` in the state, by which its weights change
         from state to state. None: the same weights everywhere.
     recipe : str
         What trains it where nothing else is asked for, see :meth:`default_recipe`.
@@ -144,7 +144,7 @@ class Corrector:
     lipschitz: float | None = None
     margin: float | None = None
     tableau: bool = False
-    gates: int = 0
+    queries: int = 0
     recipe: str = "lsq"
     tags: frozenset[str] = frozenset()
 
@@ -158,19 +158,19 @@ class Corrector:
                 raise AttnsError(f"corrector {self.name!r}: {field_name} must be at least 1")
         if self.margin is not None and not self.margin >= 0:
             raise AttnsError(f"corrector {self.name!r}: margin must be at least 0, got {self.margin!r}")
-        of_term = ("bound", "clip", "lipschitz") if self.gates else ("bound", "clip", "lipschitz", "margin")
+        of_term = ("bound", "clip", "lipschitz") if self.queries else ("bound", "clip", "lipschitz", "margin")
         limits = [name for name in of_term if getattr(self, name) is not None]
         if self.tableau and limits:
             raise AttnsError(
                 f"corrector {self.name!r}: {', '.join(limits)} limit a term, and a learned tableau has none"
             )
-        if self.gates < 0 or (self.gates and not self.tableau):
+        if self.queries < 0 or (self.queries and not self.tableau):
             raise AttnsError(
-                f"corrector {self.name!r}: gates must be at least 0, and more only with tableau, got {self.gates!r}"
+                f"corrector {self.name!r}: queries must be at least 0, and more only with tableau, got {self.queries!r}"
             )
-        if self.gates and self.input != "u":
+        if self.queries and self.input != "u":
             raise AttnsError(
-                f"corrector {self.name!r}: gates read the state that a step begins at (input 'u'), got {self.input!r}"
+                f"corrector {self.name!r}: queries read the state that a step begins at (input 'u'), got {self.input!r}"
             )
         if not self.offset and self.values == "none":
             raise AttnsError(f"corrector {self.name!r}: without offset and without values there is no term")
@@ -198,7 +198,7 @@ class Corrector:
         """What decides the outcome of training it: all options."""
         skip = {"title", "description", "citation", "recipe", "tags"}
         # Left out where it is off: ids of what was trained before the option existed stay.
-        skip |= {name for name in ("tableau", "gates") if not getattr(self, name)}
+        skip |= {name for name in ("tableau", "queries") if not getattr(self, name)}
         return {k: getattr(self, k) for k in self.__dataclass_fields__ if k not in skip}
 
 
@@ -237,7 +237,7 @@ class TrainedCorrector:
     layers : tuple of Layer
         Applied in turn to ``z``; empty for linear and polynomial features.
     exponents : integer array, shape (n_monomials, n_in), optional
-        Monomials of ``z`` as features in place of layers; of a learned tableau with gates, layers act on ``z`` and
+        Monomials of ``z`` as features in place of layers; of a learned tableau with queries, layers act on ``z`` and
         its monomials.
     linear : bool
         Whether ``z`` itself is among the features.
@@ -279,12 +279,12 @@ class TrainedCorrector:
     active: bool = True
 
     def __post_init__(self) -> None:
-        if not self.is_gated:
+        if not self.is_attentive:
             return
         if self.has_term:
-            raise AttnsError("a learned tableau with gates has no term besides: its features weigh the stages inside")
+            raise AttnsError("a learned tableau with queries has no term besides: its features weigh the stages inside")
         if self.input != "u" or self.linear or [layer.activation for layer in self.layers] != ["identity"]:
-            raise AttnsError("gates of a learned tableau are one layer of identities on the state and its monomials")
+            raise AttnsError("queries of a learned tableau are one layer of identities on the state and its monomials")
 
     @property
     def has_term(self) -> bool:
@@ -298,7 +298,7 @@ class TrainedCorrector:
         return sum(int(row[:i].size) for rows in features for i, row in enumerate(rows))
 
     @property
-    def is_gated(self) -> bool:
+    def is_attentive(self) -> bool:
         """Whether a learned tableau's weights depend on the state."""
         return self.tableau is not None and len(self.tableau) > 1
 
@@ -332,7 +332,7 @@ class TrainedCorrector:
 
         An addition counts 1, a sine 20 (:data:`attns_core.maths.COST`); see :mod:`attns_core.operations`.
         """
-        if not (self.has_term or self.is_gated):
+        if not (self.has_term or self.is_attentive):
             return 0
         dim, count = self.dim, 2 * self.mean.size
         for layer in self.layers:

@@ -107,14 +107,14 @@ def _runge_kutta(method: ExplicitRungeKutta, dim: int, fixed: bool) -> int:
 
 
 def _learned(method: ExplicitRungeKutta, tableau: Array) -> int:
-    """Arithmetic of one step with a learned tableau besides its right-hand sides: sums of stages, gated weights."""
+    """Arithmetic of one step with a learned tableau besides its right-hand sides: sums of stages, attentive weights."""
     from attns_core.kernels.stage_arrays import of_blocks
 
     a, b = learned_weights(method, tableau)
     a = a[:, method.tableau.needed]
     weighed = _nonzero((a != 0).any(axis=0), (b != 0).any(axis=0))
-    gated = _nonzero(*of_blocks(a[1:], b[1:])) if len(tableau) > 1 else 0
-    return 2 * (weighed + gated)
+    queried = _nonzero(*of_blocks(a[1:], b[1:])) if len(tableau) > 1 else 0
+    return 2 * (weighed + queried)
 
 
 def _rosenbrock(method: Rosenbrock, traced: Trace, fixed: bool) -> int:

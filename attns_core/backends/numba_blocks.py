@@ -2,15 +2,17 @@
 
 from attns_core.kernels.corrector_form import CorrectorForm, Layout
 from attns_core.kernels.form import Form
+from attns_core.kernels.vectors import explicit_bits, nearest_cache
 from attns_core.method import AbstractMethod, ExplicitRungeKutta
 
 MANY = 16
 """Components from which whole steps gain by longer blocks."""
 
-NEAREST_CACHE = 48 * 1024
+NEAREST_CACHE = nearest_cache()
 """Bytes of a block up to which longer rows pay, and beyond which shorter ones do.
 
-Measured on DOP853 and the pendulum of four links, all stages as inputs: 48 lanes (90 KB) take 20 % longer than 32.
+Measured where they are 48 KB, on DOP853 and the pendulum of four links, all stages as inputs: 48 lanes (90 KB) take
+20 % longer than 32.
 """
 
 
@@ -47,10 +49,12 @@ def block_length(form: Form, dim: int, method: AbstractMethod, term: CorrectorFo
 def _shorter(form: Form, rows: int) -> int:
     """Lanes of a block whose ``rows`` stay in the nearest cache, but no fewer than a vector has.
 
-    Measured on DOP853: Lorenz 96 of 40 components takes half as long with 8 lanes (38 KB) as with 32, eight links
-    with 16 (31 KB) 5 % less than with 32.
+    Measured where that is 48 KB, on DOP853: Lorenz 96 of 40 components takes half as long with 8 lanes (38 KB) as with
+    32, eight links with 16 (31 KB) 5 % less than with 32; where it is 32 KB, eight links and 27 stages with gates take
+    4 % less with 4 lanes (16 KB) than with 8.
     """
-    lanes, vector = form.lanes, 64 // form.itemsize
-    while rows * lanes * form.itemsize > NEAREST_CACHE and lanes % (2 * vector) == 0:
+    lanes, vector = form.lanes, explicit_bits(form.vector_bits) // 8 // form.itemsize
+    # A fifth is left to what a step needs besides.
+    while rows * lanes * form.itemsize > NEAREST_CACHE * 4 // 5 and lanes % (2 * vector) == 0:
         lanes //= 2
     return lanes

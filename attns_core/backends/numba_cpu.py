@@ -256,7 +256,7 @@ def _fixed_kernel(
         elif own is None:
             step = StagedLines(graph, form)
         else:
-            step = StagedLines(graph, form, sets=own.sets, gates=own.gates)
+            step = StagedLines(graph, form, sets=own.sets, queries=own.queries)
     if corrector is not None:
         return corrected_steps(step, corrector_form(corrector, problem.equation.dim, method), form)
     return fixed.staged(step, form) if isinstance(step, StagedLines) else fixed.fused(step, form)

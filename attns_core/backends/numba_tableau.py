@@ -1,4 +1,4 @@
-"""What the compiled backend needs to know about a learned tableau: sets of weights, gates, and their numbers."""
+"""What the compiled backend needs to know about a learned tableau: sets of weights, queries, and their numbers."""
 
 from dataclasses import dataclass
 from typing import Any, final
@@ -8,7 +8,7 @@ import numpy as np
 from attns_core.correction import learned_weights
 from attns_core.corrector import TrainedCorrector
 from attns_core.kernels.fixed import staged_coefficients
-from attns_core.kernels.gates import Gates, gate_arrays
+from attns_core.kernels.queries import Queries, query_arrays
 from attns_core.kernels.stage_arrays import of_blocks
 from attns_core.method import ExplicitRungeKutta
 from attns_core.types import Array
@@ -37,11 +37,11 @@ class LearnedTables:
         return int(self.b.shape[-1])
 
     @property
-    def gates(self) -> Gates | None:
-        """The compiled-in part of the gates."""
-        if not self.corrector.is_gated:
+    def queries(self) -> Queries | None:
+        """The compiled-in part of the queries."""
+        if not self.corrector.is_attentive:
             return None
-        return Gates(len(self.b) - 1, self.corrector.mean.size, limited=self.corrector.lower is not None)
+        return Queries(len(self.b) - 1, self.corrector.mean.size, limited=self.corrector.lower is not None)
 
     def arrays(self, dtype: str) -> tuple[Any, ...]:
         """The staged form's arguments."""
@@ -50,11 +50,11 @@ class LearnedTables:
             staged_coefficients(a, b, t.c, t.needed, dtype=dtype, full=True)
             for a, b in zip(self.a, self.b, strict=True)
         ]
-        if not trained.is_gated:
+        if not trained.is_attentive:
             return tables[0]
         (starts, slots, _, times, after), (layer,) = tables[0], trained.layers
         weights = np.stack([weights for _, _, weights, _, _ in tables], axis=1)
-        gates = gate_arrays(
+        queries = query_arrays(
             mean=trained.mean,
             scale=trained.scale,
             lower=trained.lower,
@@ -64,7 +64,7 @@ class LearnedTables:
             exponents=trained.exponents,
             dtype=dtype,
         )
-        return (starts, slots, weights, times, after, *gates)
+        return (starts, slots, weights, times, after, *queries)
 
 
 def learned_tables(method: ExplicitRungeKutta, corrector: TrainedCorrector) -> LearnedTables:

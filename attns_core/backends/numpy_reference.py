@@ -107,7 +107,7 @@ def _runge_kutta_increment(problem: Problem, method: ExplicitRungeKutta, learned
     every_a, every_b = learned_weights(method, None if learned is None else learned.tableau)
 
     def step(t: Any, u: Array, dt: float) -> tuple[Array, Array]:
-        phi = np.ones((1, 1)) if learned is None or not learned.is_gated else features(learned, u)
+        phi = np.ones((1, 1)) if learned is None or not learned.is_attentive else features(learned, u)
         # Of each component and trajectory; nothing is added where a weight is 0 for all.
         a, b = (np.einsum("mn,m...d->...dn", phi, every) for every in (every_a, every_b))
         k = np.zeros((tableau.stages, *u.shape), dtype=u.dtype)

@@ -99,7 +99,7 @@ class CorrectorModule(nn.Module):
         return self.offset is not None or self.weights is not None
 
     @property
-    def is_gated(self) -> bool:
+    def is_attentive(self) -> bool:
         """Whether a learned tableau's weights depend on the state."""
         return self.tableau is not None and len(self.tableau) > 1
 

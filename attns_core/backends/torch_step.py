@@ -236,7 +236,7 @@ def _runge_kutta(
 ) -> _Increment:
     tableau = method.tableau
     needed = tableau.needed
-    gates = corrector if corrector is not None and corrector.is_gated else None
+    queries = corrector if corrector is not None and corrector.is_attentive else None
     arguments: list[_Combination | None]
     if corrector is not None and corrector.tableau is not None:
         a, b = learned_weights(method, corrector.tableau)
@@ -248,7 +248,7 @@ def _runge_kutta(
         assert total is not None
 
     def increment(t: Any, u: Blocks) -> tuple[Blocks, list[Blocks | None]]:
-        phi = None if gates is None else gates.features(u[0] if u[0].ndim > 1 else torch.stack(list(u)))
+        phi = None if queries is None else queries.features(u[0] if u[0].ndim > 1 else torch.stack(list(u)))
         k: list[Blocks | None] = []
         for i, argument in enumerate(arguments):
             if not needed[i]:

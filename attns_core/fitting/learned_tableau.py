@@ -28,7 +28,7 @@ W = TypeVar("W")
 
 
 class Fitted(Protocol[W]):
-    """A model of the steps of pairs with weights to be found: :class:`StepModel`, or one with gates."""
+    """A model of the steps of pairs with weights to be found: :class:`StepModel`, or one with queries."""
 
     @property
     def title(self) -> str:

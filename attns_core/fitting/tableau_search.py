@@ -1,6 +1,6 @@
 """The search for a learned tableau: rounds of Levenberg-Marquardt on pairs drawn anew by what is still wrong.
 
-Weights that are the same for all states come first; gates, where there are any, begin from them.
+Weights that are the same for all states come first; queries, where there are any, begin from them.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 
 from attns_core.corrector import TrainedCorrector
 from attns_core.dataset import Dataset
-from attns_core.fitting.gated_model import GateBasis, GatedModel, GatedRows
+from attns_core.fitting.attentive_model import AttentiveModel, AttentiveRows, QueryBasis
 from attns_core.fitting.learned_tableau import Report, drawn, improved, stage_by_stage, starting_nodes
 from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.linearisation import Linearisation
@@ -66,8 +66,8 @@ class TableauSearch:
         self._shares = tuple(np.sqrt(_finite(model.sizes(own))) for model in (self.training, self._held_out))
         self.rows: Rows = own
         self.held_out_loss = self.bare
-        self._gated: GatedRows | None = None
-        self._basis: GateBasis | None = None
+        self._attentive: AttentiveRows | None = None
+        self._basis: QueryBasis | None = None
 
     def run(
         self, *, blocks: Sequence[int], starts: int, rounds: int, iterations: int, report: Report | None = None
@@ -95,9 +95,9 @@ class TableauSearch:
                     break
         return False
 
-    def open(
+    def attend(
         self,
-        gates: int,
+        queries: int,
         *,
         degree: int,
         margin: float | None,
@@ -106,12 +106,12 @@ class TableauSearch:
         iterations: int,
         report: Report | None = None,
     ) -> bool:
-        """Rounds on the weights found and ``gates`` of them; whether the keyboard ended it, with the best so far.
+        """Rounds on the weights found and ``queries`` of them; whether the keyboard ended it, with the best so far.
 
         Parameters
         ----------
         degree : int
-            Total degree of the gates in the state.
+            Total degree of the queries in the state.
         margin : float, optional
             The state is cut to the range seen in training, widened by this fraction of it at both ends.
         blocks : int
@@ -122,19 +122,21 @@ class TableauSearch:
         AttnsError
             If there are more unknowns than dense derivatives can be made of.
         """
-        self._basis = basis = GateBasis.of(self.training.data.u, degree, margin)
-        whole = [GatedModel(replace(step, blocks=blocks), basis, gates) for step in (self.training, self._held_out)]
+        self._basis = basis = QueryBasis.of(self.training.data.u, degree, margin)
+        whole = [
+            AttentiveModel(replace(step, blocks=blocks), basis, queries) for step in (self.training, self._held_out)
+        ]
         weights = whole[0].begun(self.rows, self._seed)
         for done in range(rounds):
             self._shares = tuple(_finite(model.sizes(weights)) for model in whole)
             before = self.held_out_loss
             # Far from the end, half of the pairs tell the way.
             pairs = self._pairs if 2 * done >= rounds else max(1, self._pairs // 2)
-            model, check = (GatedModel(step, basis, gates) for step in self._models(blocks, pairs))
+            model, check = (AttentiveModel(step, basis, queries) for step in self._models(blocks, pairs))
             found, interrupted = improved(model, check, weights, iterations=iterations, report=report)
             loss = whole[1].loss(found)
             if loss < self.held_out_loss:
-                self._gated, self.held_out_loss, weights = found, loss, found
+                self._attentive, self.held_out_loss, weights = found, loss, found
             if interrupted:
                 return True
             if self.held_out_loss > _WORTH**2 * before:
@@ -143,16 +145,16 @@ class TableauSearch:
 
     def trained(self) -> TrainedCorrector:
         """The best weights found."""
-        if self._gated is not None and self._basis is not None:
-            return GatedModel(self.training, self._basis, len(self._gated[1])).trained(self._gated)
+        if self._attentive is not None and self._basis is not None:
+            return AttentiveModel(self.training, self._basis, len(self._attentive[1])).trained(self._attentive)
         dim = self.training.data.dim
         tableau = self.training.added(self.rows)[None]
         return TrainedCorrector(input="u", mean=np.zeros(dim), scale=np.ones(dim), linear=False, tableau=tableau)
 
     def training_loss(self) -> float:
         """Mean squared error of the step with them on the training pairs."""
-        if self._gated is not None and self._basis is not None:
-            return GatedModel(self.training, self._basis, len(self._gated[1])).loss(self._gated)
+        if self._attentive is not None and self._basis is not None:
+            return AttentiveModel(self.training, self._basis, len(self._attentive[1])).loss(self._attentive)
         return self.training.loss(self.rows)
 
     def _models(self, blocks: int, pairs: int) -> tuple[StepModel, StepModel]:

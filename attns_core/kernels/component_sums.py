@@ -41,7 +41,7 @@ def component_sums(
     onto: bool,
     ahead: bool = False,
     begun: bool = False,
-    gated: bool = False,
+    attentive: bool = False,
 ) -> Any:
     """The function ``sums(y, row, k, slots, weights, first, last, ...)``; it returns 0.
 
@@ -64,7 +64,7 @@ def component_sums(
     ahead : bool
         With ``next_row, next_first``: the same stages weighed by the weights from ``next_first`` on, left in rows
         ``next_row + d`` of ``k``, are another sum's beginning.
-    gated : bool
+    attentive : bool
         Weights differ from lane to lane: each is a row of ``weights``.
     onto : bool
         With ``w, h``: row ``d`` of ``w`` plus ``h``, a number or one for each lane, times the sum is left instead.
@@ -72,7 +72,7 @@ def component_sums(
     names = ["y", "row", "k", "slots", "weights", "first", "last"]
     names += ["part"] * begun + ["next_row", "next_first"] * ahead + ["w", "h"] * onto
     # Weights of lanes' own are fetched vector by vector, and serve more components the fewer vectors there are.
-    tiling = _Tiling(dim, sets, lanes, vector_width(dtype, lanes, vector_bits), most=1 if gated else _SIDE_BY_SIDE)
+    tiling = _Tiling(dim, sets, lanes, vector_width(dtype, lanes, vector_bits), most=1 if attentive else _SIDE_BY_SIDE)
 
     def definition(context: Any, *args: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -81,7 +81,7 @@ def component_sums(
             intp = context.get_value_type(types.intp)
             vectors = Vectors(builder, dtype, tiling.width)
             per_lane = onto and isinstance(signature.args[at["h"]], types.Array)
-            _Sums(tiling, given, at, builder, intp, vectors, per_lane=per_lane, gated=gated).write()
+            _Sums(tiling, given, at, builder, intp, vectors, per_lane=per_lane, attentive=attentive).write()
             return context.get_constant(types.intp, 0)
 
         return types.intp(*args), generate
@@ -142,7 +142,7 @@ class _Sums:
         vectors: Vectors,
         *,
         per_lane: bool,
-        gated: bool,
+        attentive: bool,
     ) -> None:
         self.tiling, self.builder, self.intp, self.v, self.at = tiling, builder, intp, vectors, at
         self.y, self.k, self.slots, self.weights = (given.pointer(at[name]) for name in ("y", "k", "slots", "weights"))
@@ -155,7 +155,7 @@ class _Sums:
         self.row, self.part, self.next_row = start("row"), start("part"), start("next_row")
         # From the weights of this row to those of the row ahead.
         self.further = builder.sub(given.index(at["next_first"]), self.first) if "next_first" in at else None
-        self.per_lane, self.gated = per_lane, gated
+        self.per_lane, self.attentive = per_lane, attentive
         if "w" in at:
             self.w = given.pointer(at["w"])
             self.h = given.pointer(at["h"]) if per_lane else vectors.everywhere(given.number(at["h"]))
@@ -220,7 +220,7 @@ class _Sums:
 
     def _weight(self, place: Any, lane: Any) -> list[Any]:
         """A weight, for each vector of lanes."""
-        if not self.gated:
+        if not self.attentive:
             return [self.v.spread(self.weights, place)] * self.tiling.side
         return [self.v.load(self.weights, at) for at in self._places(place, 0, lane)]
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from attns_core.kernels.emit import Emitter
 from attns_core.kernels.form import Form, Generated, begin, each_step, entry
-from attns_core.kernels.gates import GATE_ARGUMENTS, Gates
 from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop, written
 from attns_core.kernels.order import ordered
+from attns_core.kernels.queries import QUERY_ARGUMENTS, Queries
 from attns_core.kernels.source import Source
 from attns_core.kernels.stage_arrays import component_tables, define_sums, evaluate_stage, used_components
 from attns_core.kernels.step import Step
@@ -100,17 +100,17 @@ class StagedLines:
 
     A stage's argument waits where the next stage will be, so that nothing is copied; stages that are left out are zero
     after the step. With ``sets`` of weights, as learned tableaus have, each of as many blocks of components has its
-    own, the tableau is full, and rows are summed two at a time. With ``gates``, weights depend on the state, and those
-    of the present two rows are made before they are used.
+    own, the tableau is full, and rows are summed two at a time. With ``queries``, weights depend on the state: those of
+    the present two rows are made before they are used.
     """
 
     arguments: str = "starts, slots, weights, times, after"
     scaled: tuple[str, ...] = ("h = F(dt)",)
 
-    def __init__(self, graph: Graph, form: Form, *, sets: int | None = None, gates: Gates | None = None) -> None:
-        self.sets, self.form, self.full, self.gates = sets or 1, form, sets is not None, gates
-        if gates is not None:
-            self.arguments = f"{self.arguments}, {GATE_ARGUMENTS}"
+    def __init__(self, graph: Graph, form: Form, *, sets: int | None = None, queries: Queries | None = None) -> None:
+        self.sets, self.form, self.full, self.queries = sets or 1, form, sets is not None, queries
+        if queries is not None:
+            self.arguments = f"{self.arguments}, {QUERY_ARGUMENTS}"
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
@@ -124,14 +124,14 @@ class StagedLines:
         out.line(f"w = empty_rows({self.dim} * L, F)")
         out.line(f"y = empty_rows({self.dim} * L, F)")
         out.line(f"k = empty_rows((stages + 2) * {self.dim} * L, F)")
-        if self.gates is not None:
-            self.gates.prologue(out, self.sets)
+        if self.queries is not None:
+            self.queries.prologue(out, self.sets)
 
     def step(self, out: Source) -> None:
         dim = self.dim
-        define_sums(out, dim, self.sets, self.form, full=self.full, gated=self.gates is not None)
-        if self.gates is not None:
-            self.gates.open(out, self.form)
+        define_sums(out, dim, self.sets, self.form, full=self.full, attentive=self.queries is not None)
+        if self.queries is not None:
+            self.queries.ask(out, self.form)
         if self.full:
             out.line("partner = 0")
         with out.block("for s in range(stages)"):
@@ -171,22 +171,22 @@ class StagedLines:
 
     def _terms(self, out: Source, row: str) -> str:
         """Stages, weights, first and last term of a row's sum."""
-        if self.gates is None:
+        if self.queries is None:
             return f"k, slots, weights, starts[{row}], starts[{row} + 1]"
-        self.gates.combine(out, row, self.sets, "0")
+        self.queries.combine(out, row, self.sets, "0")
         return f"k, kept, mine, 0, starts[{row} + 1] - starts[{row}]"
 
     def _ahead(self, out: Source) -> str:
         """Where the weights of the row ``partner`` begin."""
-        if self.gates is None:
+        if self.queries is None:
             return "starts[partner]"
-        self.gates.combine(out, "partner", self.sets, "most")
+        self.queries.combine(out, "partner", self.sets, "most")
         return "most"
 
     def _rest(self, out: Source, row: str) -> str:
         """As :meth:`_terms` for the last term of a row that was begun ahead."""
         out.line(f"end = starts[{row} + 1]")
-        if self.gates is None:
+        if self.queries is None:
             return "k, slots, weights, end - 1, end"
         out.line(f"end = end - starts[{row}]")
         return "k, kept, later, end - 1, end"
@@ -198,7 +198,7 @@ def staged_coefficients(
     """A tableau as the staged form's arguments.
 
     Row ``i`` makes the argument of stage ``i``, the last row the increment. Weights ``a`` (stages, stages, sets) and
-    ``b`` (stages, sets) may differ from block to block of components; where they have one axis more, gates combine
+    ``b`` (stages, sets) may differ from block to block of components; where they have one axis more, queries combine
     those along it. The last argument says of each stage which row is the next one, and 0 of one that is left out.
     """
     stages = len(c)

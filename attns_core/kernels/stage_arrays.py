@@ -45,11 +45,11 @@ def of_blocks(a: Any, b: Any) -> tuple[Any, Any]:
     return a[..., ::size], b[..., ::size]
 
 
-def define_sums(out: Source, dim: int, sets: int, form: Form, *, full: bool = False, gated: bool = False) -> None:
+def define_sums(out: Source, dim: int, sets: int, form: Form, *, full: bool = False, attentive: bool = False) -> None:
     """Functions of :func:`component_sums` for tables of ``sets`` of weights.
 
     ``weigh`` and ``weigh_onto``, and for ``full`` tableaus those that begin and end the sums of a second row:
-    ``weigh_two``, ``weigh_rest`` and ``weigh_rest_onto``. With ``gated``, weights are rows of lanes.
+    ``weigh_two``, ``weigh_rest`` and ``weigh_rest_onto``. With ``attentive``, weights are rows of lanes.
     """
     given = {
         "dim": dim,
@@ -58,8 +58,8 @@ def define_sums(out: Source, dim: int, sets: int, form: Form, *, full: bool = Fa
         "lanes": form.lanes,
         "vector_bits": explicit_bits(form.vector_bits),
     }
-    if gated:
-        given["gated"] = True
+    if attentive:
+        given["attentive"] = True
     same = ", ".join(f"{name}={value!r}" for name, value in given.items())
     options = {"weigh": "onto=False", "weigh_onto": "onto=True"}
     if full:

@@ -9,9 +9,9 @@ TABLEAU_ATTENTION = replace(
     name="tableau-attention",
     title="Stage attention inside the step",
     description="A learned tableau whose weights depend on the state that the step begins at: "
-    "alpha_ij = sum_m phi_m(u) alpha_mij with phi = (1, gates), each gate a polynomial of the state. Every stage "
+    "alpha_ij = sum_m phi_m(u) alpha_mij with phi = (1, queries), each query a polynomial of the state. Every stage "
     "attends to the stages before it, and hard states are stepped by other weights than easy ones. Besides the "
-    "method's operations there is one multiplication and addition per gate and weight, and the gates.",
-    gates=2,
+    "method's operations there is one multiplication and addition per query and weight, and the queries.",
+    queries=2,
     degree=2,
 )

@@ -31,8 +31,8 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         Searches of one round from pairs of their own and different nodes; the best goes on.
     rounds : int
         Most rounds of each stage.
-    gate_rounds : int
-        Most rounds of gates, which come last. They have several times the unknowns, and take as many more rounds.
+    query_rounds : int
+        Most rounds of queries, which come last. They have several times the unknowns, and take as many more rounds.
     iterations : int
         Levenberg-Marquardt steps of a round.
     pairs : int
@@ -48,7 +48,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
     blocks: tuple[int, ...] = (1, 2, 4)
     starts: int = 3
     rounds: int = 3
-    gate_rounds: int = 6
+    query_rounds: int = 6
     iterations: int = 20
     pairs: int = 2500
     emphasis: float = 0.0
@@ -59,7 +59,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
                 f"recipe {self.name!r}: blocks must be numbers of at least 1, each larger than the one before, "
                 f"got {self.blocks!r}"
             )
-        for option in ("starts", "rounds", "gate_rounds", "iterations", "pairs"):
+        for option in ("starts", "rounds", "query_rounds", "iterations", "pairs"):
             if getattr(self, option) < 1:
                 raise AttnsError(f"recipe {self.name!r}: {option} must be at least 1, got {getattr(self, option)!r}")
         if not 0 <= self.emphasis <= 1:
@@ -79,7 +79,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         search = TableauSearch(dataset, linearisation, pairs=self.pairs, emphasis=self.emphasis, seed=seed)
         curve: list[tuple[float, float, float]] = []
         blocks = (1,) if corrector.head == "shared" else self.blocks
-        rounds = self.starts + self.rounds * len(blocks) + (self.gate_rounds if corrector.gates else 0)
+        rounds = self.starts + self.rounds * len(blocks) + (self.query_rounds if corrector.queries else 0)
         most = rounds * self.iterations
 
         def report(title: str, training: float, held_out: float) -> None:
@@ -92,13 +92,13 @@ class TableauLevenbergMarquardt(AbstractRecipe):
         interrupted = search.run(
             blocks=blocks, starts=self.starts, rounds=self.rounds, iterations=self.iterations, report=report
         )
-        if corrector.gates and not interrupted:
-            interrupted = search.open(
-                corrector.gates,
+        if corrector.queries and not interrupted:
+            interrupted = search.attend(
+                corrector.queries,
                 degree=corrector.degree,
                 margin=corrector.margin,
                 blocks=max(blocks),
-                rounds=self.gate_rounds,
+                rounds=self.query_rounds,
                 iterations=self.iterations,
                 report=report,
             )

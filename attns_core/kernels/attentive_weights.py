@@ -1,4 +1,4 @@
-"""Weights of stages for each trajectory: a learned tableau's, combined by the gates of the state."""
+"""Weights of stages for each trajectory: a learned tableau's, combined by queries of the state."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from attns_core.kernels.vector_arithmetic import Vectors, vector_width
 _intrinsic: Any = intrinsic
 
 
-def gated_weights(*, gates: int, dtype: str, lanes: int, vector_bits: int) -> Any:
+def attentive_weights(*, queries: int, dtype: str, lanes: int, vector_bits: int) -> Any:
     """The function ``combine(target, place, weights, first, last, g, row)``; it returns 0.
 
     It leaves ``weights[x, 0] + sum_m weights[x, 1 + m] * g[row + m]`` in row ``place + x - first`` of ``target``, for
@@ -20,7 +20,7 @@ def gated_weights(*, gates: int, dtype: str, lanes: int, vector_bits: int) -> An
 
     Parameters
     ----------
-    gates : int
+    queries : int
     dtype : {"float64", "float32"}
     lanes : int
     vector_bits : int
@@ -37,21 +37,22 @@ def gated_weights(*, gates: int, dtype: str, lanes: int, vector_bits: int) -> An
             given = Arguments(context, builder, signature, args)
             intp, v = context.get_value_type(types.intp), Vectors(builder, dtype, width)
             rows, table, values = (given.pointer(i) for i in (0, 2, 5))
-            start, begin, end, gate = (given.index(i) for i in (1, 3, 4, 6))
+            start, begin, end, query = (given.index(i) for i in (1, 3, 4, 6))
 
             def at(index: Any, lane: Any, q: int) -> Any:
                 return builder.add(builder.add(builder.mul(index, intp(lanes)), lane), intp(q * width))
 
             with cgutils.for_range_slice(builder, intp(0), intp(lanes), intp(side * width)) as (lane, _):
-                open_ = [
-                    [v.load(values, at(builder.add(gate, intp(m)), lane, q)) for q in range(side)] for m in range(gates)
+                values_of = [
+                    [v.load(values, at(builder.add(query, intp(m)), lane, q)) for q in range(side)]
+                    for m in range(queries)
                 ]
                 with cgutils.for_range_slice(builder, begin, end, intp(1)) as (x, _):
-                    entry = builder.mul(x, intp(1 + gates))
+                    entry = builder.mul(x, intp(1 + queries))
                     sums = [v.spread(table, entry)] * side
-                    for m, of_gate in enumerate(open_):
+                    for m, of_query in enumerate(values_of):
                         weight = v.spread(table, builder.add(entry, intp(1 + m)))
-                        sums = [v.fma(weight, value, total) for value, total in zip(of_gate, sums, strict=True)]
+                        sums = [v.fma(weight, value, total) for value, total in zip(of_query, sums, strict=True)]
                     own = builder.add(start, builder.sub(x, begin))
                     for q, total in enumerate(sums):
                         v.store(total, rows, at(own, lane, q))
