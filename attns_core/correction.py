@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.corrector_sequence import Correction
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
+from attns_core.trained_corrector import Layer, TrainedCorrector
 from attns_core.types import Array
 
 

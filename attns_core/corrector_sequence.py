@@ -5,8 +5,8 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 
-from attns_core.corrector import TrainedCorrector
 from attns_core.errors import AttnsError
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.types import Array
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from attns_core.correction import activate, gather_inputs
-from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.fitting.monomials import monomial_slopes, monomial_values
 from attns_core.flow import step_increment
 from attns_core.method import AbstractMethod
 from attns_core.problem import Problem
+from attns_core.trained_corrector import Layer, TrainedCorrector
 from attns_core.types import Array
 
 _SAMPLES = 128

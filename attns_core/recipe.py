@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, final
 
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
+from attns_core.trained_corrector import TrainedCorrector
 
 if TYPE_CHECKING:
     from attns_core.dataset import Dataset

@@ -15,7 +15,7 @@ import numpy as np
 
 from attns_core.control import StepControl, StepsPerSave
 from attns_core.correction import correction
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.corrector_sequence import CorrectorSequence
 from attns_core.dataset import Dataset, held_out_pairs, initial_states
 from attns_core.equation import Equation
@@ -28,6 +28,7 @@ from attns_core.problem import Problem
 from attns_core.recipe import AbstractRecipe, Progress
 from attns_core.solver import AbstractSolver
 from attns_core.step_sequence import divided
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.training import Trained, fitted, origin
 from attns_core.types import Array
 

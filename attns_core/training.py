@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.correction import correction
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.corrector_sequence import Correction
 from attns_core.dataset import Dataset, dataset_id, make_dataset
 from attns_core.diagnostics import input_range, lipschitz, sampled_pairs, term_jacobian
@@ -18,6 +18,7 @@ from attns_core.fitting.heads import limit
 from attns_core.identity import canonical
 from attns_core.method import AbstractMethod
 from attns_core.recipe import AbstractRecipe, Fit, Progress
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.version import __version__
 
 _FORMAT = 1

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
 from attns_core.identity import content_hash
 from attns_core.method import AbstractMethod
+from attns_core.trained_corrector import Layer, TrainedCorrector
 from attns_core.training import Trained
 from attns_core.types import Array
 
@@ -177,6 +177,8 @@ def _corrector(arrays: dict[str, Any], form: dict[str, Any]) -> TrainedCorrector
     )
     known = {f.name for f in fields(TrainedCorrector)}
     plain = {name: arrays[name] for name in _PLAIN if name in arrays and name in known}
+    if "tableau" in plain and plain["tableau"].ndim == 3:  # stored before weights could depend on the state
+        plain["tableau"] = plain["tableau"][None]
     return TrainedCorrector(input=form["input"], linear=form["linear"], active=form["active"], layers=layers, **plain)
 
 

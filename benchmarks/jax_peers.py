@@ -7,8 +7,8 @@ import numpy as np
 from workloads import Workload
 
 from attns_core import Problem
-from attns_core.corrector import TrainedCorrector
 from attns_core.parameters import ParamView
+from attns_core.trained_corrector import TrainedCorrector
 
 
 def available(platform: str) -> str | None:

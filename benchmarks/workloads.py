@@ -21,7 +21,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_core import FixedStep, Problem, Registry, UnknownNameError, build_registry
-from attns_core.corrector import Layer, TrainedCorrector
+from attns_core.trained_corrector import Layer, TrainedCorrector
 
 SAVE_EVERY = 10
 WIDTH = 1024

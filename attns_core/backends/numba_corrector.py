@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from attns_core.correction import stage_weights
-from attns_core.corrector import TrainedCorrector
 from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.kernels.corrector_arrays import corrector_arrays, stacked_arrays
 from attns_core.kernels.corrector_form import CorrectorForm
 from attns_core.kernels.form import Form
 from attns_core.method import AbstractMethod
+from attns_core.trained_corrector import TrainedCorrector
 
 
 def corrector_form(corrector: Correction, dim: int, method: AbstractMethod) -> CorrectorForm:

@@ -18,7 +18,6 @@ from attns_core.backends.numba_tableau import LearnedTables, learned_tables
 from attns_core.backends.numba_threads import share
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.correction import why_no_tableau
-from attns_core.corrector import TrainedCorrector
 from attns_core.corrector_sequence import Correction, CorrectorSequence
 from attns_core.equation import Equation
 from attns_core.errors import AttnsError
@@ -37,6 +36,7 @@ from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Sp
 from attns_core.problem import Problem
 from attns_core.solution import Solution
 from attns_core.step_sequence import step_sequence
+from attns_core.trained_corrector import TrainedCorrector
 
 _FUSED_OPERATIONS = 1500
 """Straight-line operations up to which a whole step is compiled as one; beyond, compiling takes seconds."""

@@ -6,11 +6,11 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.correction import learned_weights
-from attns_core.corrector import TrainedCorrector
 from attns_core.kernels.fixed import staged_coefficients
 from attns_core.kernels.queries import Queries, query_arrays
 from attns_core.kernels.stage_arrays import of_blocks
 from attns_core.method import ExplicitRungeKutta
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.types import Array
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from attns_core.backend import AbstractBackend, PreparedSolve
 from attns_core.control import Adaptive, StepControl
 from attns_core.correction import correction, features, learned_weights, why_no_tableau
-from attns_core.corrector import TrainedCorrector
 from attns_core.corrector_sequence import Correction, corrector_of_step
 from attns_core.equation import evaluate_rhs
 from attns_core.errors import AttnsError
@@ -18,6 +17,7 @@ from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock, Sp
 from attns_core.problem import Problem
 from attns_core.solution import Solution
 from attns_core.step_sequence import StepSequence, step_sequence
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.types import Array
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from attns_core.backends.torch_monomials import Monomials
-from attns_core.corrector import Activation, Layer, TrainedCorrector
+from attns_core.corrector import Activation
+from attns_core.trained_corrector import Layer, TrainedCorrector
 
 Sums: TypeAlias = Callable[[Tensor], Tensor]
 """``sums(x)``: features of inputs ``(n_in, n)`` times the weights of offset and values, shape ``(n_out, n)``."""

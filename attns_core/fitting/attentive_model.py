@@ -9,11 +9,11 @@ from typing import TypeAlias, final
 
 import numpy as np
 
-from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.errors import AttnsError
 from attns_core.fitting.monomials import monomial_values
 from attns_core.fitting.skeleton import monomials, standardisation
 from attns_core.fitting.step_model import CHUNK, Rows, StepModel
+from attns_core.trained_corrector import Layer, TrainedCorrector
 from attns_core.types import Array
 
 AttentiveRows: TypeAlias = tuple[list[Rows], Array]
@@ -95,11 +95,13 @@ class AttentiveModel:
         """Queries that add nothing to ``rows`` yet: the first says best which pairs are hard, others are random."""
         rng = np.random.default_rng([seed, 13])
         coefficients = rng.standard_normal((self.count, self.basis.size)) / np.sqrt(self.basis.size)
+        sizes = self.step.sizes(rows)
+        known = np.isfinite(sizes)
+        values = self.basis.values(self.step.data.u[:, known])
         # A fourth root, since errors differ by factors of thousands.
-        hard = np.sqrt(self.step.sizes(rows))
-        values = self.basis.values(self.step.data.u)
+        hard = np.sqrt(sizes[known])
         design = np.concatenate([values, np.ones_like(values[:1])]).T
-        coefficients[0] = np.linalg.lstsq(design, np.sqrt(hard / hard.std()), rcond=None)[0][:-1]
+        coefficients[0] = np.linalg.lstsq(design, np.sqrt(hard / (hard.std() or 1.0)), rcond=None)[0][:-1]
         rows = self.step.unpacked(self.step.packed(rows))
         return [rows, *([np.zeros_like(row) for row in rows] for _ in range(self.count))], coefficients
 

@@ -6,11 +6,12 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.correction import features
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.monomials import monomial_values
 from attns_core.fitting.ridge import RIDGES, Factor, choose_ridge, solve_each
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.types import Array
 
 

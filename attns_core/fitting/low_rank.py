@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from attns_core.corrector import Corrector, Layer
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.heads import HeadFit, fit_heads
+from attns_core.trained_corrector import Layer
 
 
 def compress(corrector: Corrector, fitted: HeadFit, data: Dataset, ridges: tuple[float, ...]) -> HeadFit:

@@ -5,10 +5,11 @@ from typing import Any, final
 
 import numpy as np
 
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.fitting.heads import HeadFit, feature_matrix, ratio, target_of, value_stack
 from attns_core.fitting.ridge import Factor, choose_ridge, solve_each
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.types import Array
 
 _MOST_ROWS = 20000

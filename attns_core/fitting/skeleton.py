@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from attns_core.correction import input_size, stage_weights
-from attns_core.corrector import Corrector, Layer, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Rosenbrock
+from attns_core.trained_corrector import Layer, TrainedCorrector
 from attns_core.types import Array
 
 RATIONAL = (1.1915, 1.5957, 0.5, 0.0218, 2.383, 0.0, 1.0)
@@ -180,7 +181,7 @@ def _random_layer(corrector: Corrector, n_in: int, spread: float, rng: np.random
 
 
 def start_shape(activation: str, width: int) -> Array:
-    """Initial parameters of an activation, see :class:`attns_core.corrector.Layer`."""
+    """Initial parameters of an activation, see :class:`attns_core.trained_corrector.Layer`."""
     if activation == "rational":
         return np.array(RATIONAL)
     if activation == "fsnet":

@@ -9,12 +9,12 @@ from typing import final
 
 import numpy as np
 
-from attns_core.corrector import TrainedCorrector
 from attns_core.dataset import Dataset
 from attns_core.fitting.attentive_model import AttentiveModel, AttentiveRows, QueryBasis
 from attns_core.fitting.learned_tableau import Report, drawn, improved, stage_by_stage, starting_nodes
 from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.linearisation import Linearisation
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.types import Array
 
 _CLUSTERED = (0.5, 0.65, 0.35, 0.8)

@@ -13,11 +13,12 @@ import numpy as np
 from scipy.linalg import get_lapack_funcs, solve_triangular
 
 from attns_core.correction import activate
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.diagnostics import slope
 from attns_core.errors import AttnsError
 from attns_core.fitting.heads import design, target_of, value_stack
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.types import Array
 
 _MOST_PARAMETERS = 2500

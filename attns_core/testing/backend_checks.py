@@ -7,12 +7,12 @@ import numpy as np
 from attns_core.backend import AbstractBackend
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.citation import Citation
-from attns_core.corrector import TrainedCorrector
 from attns_core.method import ExplicitRungeKutta
 from attns_core.solver import OneStepSolver
 from attns_core.tableau import ButcherTableau
 from attns_core.testing import problems
 from attns_core.testing.kit import CheckSkipped, Context, check, checks_of, require
+from attns_core.trained_corrector import TrainedCorrector
 
 _KUTTA3 = ExplicitRungeKutta(
     name="kit-kutta-3",

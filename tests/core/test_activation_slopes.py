@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from attns_core.correction import activate
-from attns_core.corrector import ACTIVATIONS, Layer
+from attns_core.corrector import ACTIVATIONS
 from attns_core.diagnostics import slope
 from attns_core.fitting.skeleton import start_shape
+from attns_core.trained_corrector import Layer
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

@@ -16,8 +16,8 @@ from attns_plugins.recipes.varpro_lm import VARPRO_LM
 from attns_core import AbstractMethod, Adaptive, AttnsError, OneStepSolver, Problem, Registry, build_registry, solve
 from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.coordinates import ChangeOfCoordinates, Coordinate, logarithm
-from attns_core.corrector import TrainedCorrector
 from attns_core.sequence_training import follow_transients, train_sequence
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.training import train
 
 PREY = ChangeOfCoordinates(

@@ -1,6 +1,7 @@
 """Learned tableaus: the same step on every backend, derivatives that are right, fits that pay, clear refusals."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.backends.torch_device import TorchBackend
 from attns_core.control import FixedStep, StepsPerSave
-from attns_core.corrector import TrainedCorrector
 from attns_core.corrector_sequence import CorrectorSequence
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.equation import Equation
@@ -29,7 +29,9 @@ from attns_core.fitting.tableau_search import TableauSearch
 from attns_core.kernels.stage_arrays import of_blocks
 from attns_core.linearisation import Linearisation
 from attns_core.operations import operations
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.training import train
+from attns_core.weights import load_weights, read_arrays, save_weights, write_arrays
 
 METHOD: dict[str, Any] = {m.name: m for m in METHODS}
 EQUATION: dict[str, Equation] = {e.name: e for e in EQUATIONS}
@@ -264,6 +266,14 @@ def test_rollouts_gain_what_steps_gain() -> None:
         return float(np.sqrt(np.mean((u - exact) ** 2)))
 
     assert error(trained) < error(None) / 8
+
+
+def test_weights_stored_before_they_could_depend_on_the_state_are_read(tmp_path: Path) -> None:
+    recipe = TABLEAU_LM.with_options(blocks=(1,), starts=1, rounds=1, iterations=2)
+    now = train(PENDULUM, METHOD["rk4"], TABLEAU, recipe, dt=0.1, trajectories=5, t_end=1.0)
+    arrays, metadata = read_arrays(save_weights(tmp_path, now))
+    write_arrays(tmp_path, {**arrays, "tableau": arrays["tableau"][0]}, metadata)
+    np.testing.assert_array_equal(load_weights(tmp_path).corrector.tableau, now.corrector.tableau)
 
 
 def test_the_keyboard_ends_training_with_the_best_so_far(pairs: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from attns_core import FixedStep, Problem, build_registry
 from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.correction import input_size
-from attns_core.corrector import ACTIVATIONS, Layer, TrainedCorrector
+from attns_core.corrector import ACTIVATIONS
+from attns_core.trained_corrector import Layer, TrainedCorrector
 
 REGISTRY = build_registry()
 PENDULUM = REGISTRY.equation("elastic-pendulum")

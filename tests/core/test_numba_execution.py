@@ -3,13 +3,16 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from attns_core import Adaptive, AttnsError, FixedStep, Problem, build_registry
+from attns_core.backends import numba_blocks
 from attns_core.backends.numba_cpu import NumbaBackend
+from attns_core.kernels.vectors import nearest_cache
 
 REGISTRY = build_registry()
 PENDULUM = REGISTRY.equation("elastic-pendulum")
@@ -28,9 +31,20 @@ def solve(backend: NumbaBackend, p: Problem, control: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("n", "method", "lanes"), [(40, "dop853", 8), (40, "rk4", 16), (4, "dop853", 32), (9, "dop853", 32)]
+    ("cache", "n", "method", "lanes"),
+    [
+        (48, 40, "dop853", 8),
+        (48, 40, "rk4", 16),
+        (48, 4, "dop853", 32),
+        (48, 9, "dop853", 32),
+        (32, 40, "dop853", 4),
+        (32, 9, "dop853", 16),
+    ],
 )
-def test_blocks_of_large_ensembles_keep_their_stages_in_the_nearest_cache(n: int, method: str, lanes: int) -> None:
+def test_blocks_of_large_ensembles_keep_their_stages_in_the_nearest_cache(
+    cache: int, n: int, method: str, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba_blocks, "NEAREST_CACHE", cache * 1024)
     equation = REGISTRY.equation("lorenz-96").with_params(n=n)
     problem = Problem.sample(equation, n=300, t_end=0.1, save_every=0.05)
     backend = NumbaBackend(form="staged")
@@ -40,6 +54,19 @@ def test_blocks_of_large_ensembles_keep_their_stages_in_the_nearest_cache(n: int
     same = backend.prepare(few, REGISTRY.method(method), FixedStep(0.05), None, "float64")()
     assert same.extra["lanes"] == 32
     np.testing.assert_array_equal(found.u[:, :, :100], same.u)
+
+
+def test_the_nearest_cache_is_the_first_that_holds_data(tmp_path: Path) -> None:
+    assert nearest_cache(tmp_path) == 48 * 1024
+    for i, facts in enumerate([("1", "Instruction", "64K"), ("1", "Data", "32K"), ("2", "Unified", "512K")]):
+        (tmp_path / f"index{i}").mkdir()
+        for name, fact in zip(("level", "type", "size"), facts, strict=True):
+            (tmp_path / f"index{i}" / name).write_text(fact + "\n")
+    nearest_cache.cache_clear()
+    assert nearest_cache(tmp_path) == 32 * 1024
+    (tmp_path / "index1" / "size").write_text("unknown")
+    nearest_cache.cache_clear()
+    assert nearest_cache(tmp_path) == 48 * 1024
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=["fixed", "adaptive"])

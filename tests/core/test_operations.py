@@ -18,12 +18,12 @@ from attns_plugins.recipes.lsq import LSQ
 from attns_core import OneStepSolver, Problem, build_registry
 from attns_core.control import Adaptive, FixedStep, StepControl
 from attns_core.coordinates import LOGARITHM, SQUARE_ROOT, ChangeOfCoordinates, SolverInCoordinates, logarithm
-from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.equation import Equation
 from attns_core.maths import COST
 from attns_core.method import AbstractMethod
 from attns_core.operations import CONTROL, SCALE, _elimination, conversion, operations
 from attns_core.tracing import trace
+from attns_core.trained_corrector import Layer, TrainedCorrector
 from attns_core.training import train
 
 

@@ -19,9 +19,9 @@ from attns_core import (
 from attns_core.backends.numba_cpu import NumbaBackend
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.correction import input_size
-from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.corrector_sequence import CorrectorSequence
 from attns_core.step_sequence import pilot_times, step_sequence
+from attns_core.trained_corrector import Layer, TrainedCorrector
 
 REGISTRY = build_registry()
 ROBERTSON = REGISTRY.equation("robertson")

@@ -20,7 +20,6 @@ from attns_core.backends.torch_corrector import CorrectorModule
 from attns_core.backends.torch_device import TorchBackend
 from attns_core.control import FixedStep
 from attns_core.correction import features
-from attns_core.corrector import Layer, TrainedCorrector
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.diagnostics import feature_jacobian
 from attns_core.equation import Equation
@@ -30,6 +29,7 @@ from attns_core.fitting.skeleton import monomials
 from attns_core.fitting.step_model import StepModel
 from attns_core.linearisation import Linearisation
 from attns_core.operations import operations
+from attns_core.trained_corrector import Layer, TrainedCorrector
 from attns_core.training import train
 from attns_core.weights import load_weights, save_weights
 

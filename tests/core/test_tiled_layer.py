@@ -8,8 +8,8 @@ import pytest
 from numba import njit
 
 from attns_core.correction import activate
-from attns_core.corrector import Layer
 from attns_core.kernels.tiled_layer import UNITS, tiled_layer
+from attns_core.trained_corrector import Layer
 
 LANES = 32
 SHAPE = [[1.1915], [1.5957], [0.5], [0.0218], [2.383], [0.0], [1.0]]

@@ -14,10 +14,11 @@ from attns_core import Adaptive, AttnsError, FixedStep, Problem, build_registry 
 from attns_core.backends.numpy_reference import NumpyBackend  # noqa: E402
 from attns_core.backends.torch_device import TorchBackend  # noqa: E402
 from attns_core.correction import gather_inputs  # noqa: E402
-from attns_core.corrector import ACTIVATIONS, INPUTS, Layer, TrainedCorrector  # noqa: E402
+from attns_core.corrector import ACTIVATIONS, INPUTS  # noqa: E402
 from attns_core.equation import Equation  # noqa: E402
 from attns_core.flow import step_increment  # noqa: E402
 from attns_core.method import AbstractMethod, ExplicitRungeKutta, Splitting  # noqa: E402
+from attns_core.trained_corrector import Layer, TrainedCorrector  # noqa: E402
 
 REGISTRY = build_registry()
 NUMPY, EAGER, COMPILED = NumpyBackend(), TorchBackend(compile=False), TorchBackend(compile=True)

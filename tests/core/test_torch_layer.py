@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from attns_core import build_registry  # noqa: E402
 from attns_core.backends.torch_corrector import CorrectorModule  # noqa: E402
 from attns_core.backends.torch_layer import FEWEST, operator_sums  # noqa: E402
-from attns_core.corrector import Layer, TrainedCorrector  # noqa: E402
+from attns_core.trained_corrector import Layer, TrainedCorrector  # noqa: E402
 
 RK4 = build_registry().method("rk4")
 DIM = 3

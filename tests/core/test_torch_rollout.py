@@ -12,7 +12,8 @@ from attns_core.backends.numpy_reference import NumpyBackend  # noqa: E402
 from attns_core.backends.torch_corrector import CorrectorModule  # noqa: E402
 from attns_core.backends.torch_rollout import rollout  # noqa: E402
 from attns_core.correction import correction, features  # noqa: E402
-from attns_core.corrector import ACTIVATIONS, Layer, TrainedCorrector  # noqa: E402
+from attns_core.corrector import ACTIVATIONS  # noqa: E402
+from attns_core.trained_corrector import Layer, TrainedCorrector  # noqa: E402
 
 REGISTRY = build_registry()
 RK4 = REGISTRY.method("rk4")

@@ -22,9 +22,9 @@ from click.testing import CliRunner
 from attns_core import AttnsError, OneStepSolver, Problem, Solution, build_registry
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.control import FixedStep
-from attns_core.corrector import TrainedCorrector
 from attns_core.reference import Reference
 from attns_core.solver import AbstractSolver
+from attns_core.trained_corrector import TrainedCorrector
 
 REGISTRY = build_registry()
 

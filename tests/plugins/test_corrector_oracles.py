@@ -16,11 +16,12 @@ from attns_core import AttnsError, Problem
 from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.control import FixedStep
 from attns_core.correction import correction
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import make_dataset
 from attns_core.diagnostics import lipschitz, out_of_range, term_jacobian, trajectories_out_of_range
 from attns_core.fitting.skeleton import skeleton, spread_stages, value_matrix
 from attns_core.flow import step_increment
+from attns_core.trained_corrector import TrainedCorrector
 from attns_core.training import train
 
 METHOD: dict[str, Any] = {m.name: m for m in METHODS}

@@ -76,7 +76,7 @@ def command(
 
 def _corrected(solver: Any, folder: Path) -> Any:
     from attns_core import AttnsError, OneStepSolver
-    from attns_core.corrector import TrainedCorrector
+    from attns_core.trained_corrector import TrainedCorrector
     from attns_core.weights import load_weights
 
     if not isinstance(solver, OneStepSolver):

@@ -6,7 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
-from attns_core.corrector import Corrector, Layer, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, pairs_per_pass, training_device
@@ -14,6 +14,7 @@ from attns_core.fitting.selection import candidate_inputs
 from attns_core.fitting.skeleton import project, skeleton
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
+from attns_core.trained_corrector import Layer, TrainedCorrector
 
 
 @final

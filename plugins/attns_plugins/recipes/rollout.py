@@ -7,12 +7,13 @@ from typing import Any, final
 import numpy as np
 
 from attns_core.correction import features
-from attns_core.corrector import Corrector, TrainedCorrector
+from attns_core.corrector import Corrector
 from attns_core.dataset import Dataset
 from attns_core.errors import AttnsError
 from attns_core.fitting.descent import descend, optimiser_named, training_device
 from attns_core.options import replace_options
 from attns_core.recipe import AbstractRecipe, Fit, Progress
+from attns_core.trained_corrector import TrainedCorrector
 from attns_plugins.recipes.adam import ADAM
 from attns_plugins.recipes.lsq import LSQ
 
