@@ -105,8 +105,8 @@ def test_processes_share_the_cache(tmp_path: Path) -> None:
     assert len({line[2] for line in [*first, second]}) == 1
     assert [len(line) for line in [*first, second]] == [3, 3, 3]
     assert second[1] == "1"
-    # Processor time, since the machine may be busy with other tests.
-    assert float(second[0]) < 2.0
+    # Processor time, since the machine may be busy with other tests; those that raced have compiled.
+    assert float(second[0]) < min(float(line[0]) for line in first)
 
 
 @pytest.mark.parametrize(
