@@ -125,26 +125,19 @@ class AttentiveModel:
             value = float(np.mean(self.sizes(weights) ** 2))
         return value if np.isfinite(value) else np.inf
 
-    def jacobian(self, weights: AttentiveRows) -> tuple[Array, Array]:
+    def linearised(self, weights: AttentiveRows) -> "AttentiveDerivatives":
         """Residuals (n * dim,) and their derivatives by the unknowns, ordered as :meth:`packed`."""
         n, dim, own = self.step.data.n, self.step.data.dim, self.step.n_weights
-        residuals, J = np.empty((n, dim)), np.empty((n, dim, self.n_unknowns))
-        packed = [self.step.packed(rows) for rows in weights[0]]
-        by_own = np.empty((CHUNK, dim, own))
+        residuals, by_own = np.empty((n, dim)), np.empty((n, dim, own))
+        packed = np.stack([self.step.packed(rows) for rows in weights[0][1:]], axis=1)
+        basis = self.basis.values(self.step.data.u)
+        queries = weights[1] @ basis
         for first in range(0, n, CHUNK):
             part = slice(first, first + CHUNK)
-            model, out = self._part(part), J[part]
-            some = by_own[: len(out)]
-            queries = model._queries(weights[1])
-            residuals[part] = model.step.derivatives(model._of_pairs(weights[0], queries), some).T
-            out[:, :, :own] = some
-            basis = model.basis.values(model.step.data.u).T
-            for m, query in enumerate(queries):
-                np.multiply(some, query[:, None, None], out=out[:, :, (1 + m) * own : (2 + m) * own])
-                begin = (1 + self.count) * own + m * self.basis.size
-                by_query = some @ packed[1 + m]
-                np.multiply(by_query[:, :, None], basis[:, None], out=out[:, :, begin : begin + self.basis.size])
-        return residuals.ravel(), J.reshape(-1, self.n_unknowns)
+            rows = self._of_pairs(weights[0], queries[:, part])
+            residuals[part] = self.step.part(part).derivatives(rows, by_own[part]).T
+        phi = np.concatenate([np.ones_like(queries[:1]), queries])
+        return AttentiveDerivatives(residuals.ravel(), by_own, phi, by_own @ packed, basis)
 
     def packed(self, weights: AttentiveRows) -> Array:
         """The unknowns in one vector: weights by feature, then the queries' coefficients."""
@@ -189,3 +182,73 @@ class AttentiveModel:
 
     def _part(self, pairs: slice) -> "AttentiveModel":
         return AttentiveModel(self.step.part(pairs), self.basis, self.count)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class AttentiveDerivatives:
+    """Derivatives that are products, and kept as such: as one matrix they would be several times as large.
+
+    Parameters
+    ----------
+    residuals : array, shape (n * dim,)
+    by_own : array, shape (n, dim, n_weights)
+        By each pair's own weights: by those of feature ``m`` they are ``phi_m`` times as much.
+    phi : array, shape (1 + queries, n)
+    by_query : array, shape (n, dim, queries)
+        By the queries' values: by coefficient ``b`` they are ``basis_b`` times as much.
+    basis : array, shape (n_basis, n)
+    """
+
+    residuals: Array
+    by_own: Array
+    phi: Array
+    by_query: Array
+    basis: Array
+
+    def square(self) -> Array:
+        """``J.T @ J``."""
+        n, _, own = self.by_own.shape
+        features, queries = len(self.phi), self.by_query.shape[2]
+        blocks = np.zeros((features, own, features, own))
+        # Of each pair, weights and queries together: (n, n_weights, queries) and (n, queries, queries).
+        mixed, both = np.empty((n, own, queries)), self.by_query.transpose(0, 2, 1) @ self.by_query
+        for first in range(0, n, CHUNK):
+            part = slice(first, first + CHUNK)
+            D, phi = self.by_own[part], self.phi[:, part]
+            np.matmul(D.transpose(0, 2, 1), self.by_query[part], out=mixed[part])
+            for a in range(features):
+                blocks[a, :, a] += _square(D, phi[a])
+                # A product of two features by the square of their sum: squares take half of the operations.
+                for b in range(a):
+                    blocks[a, :, b] += _square(D, phi[a] + phi[b])
+        for a in range(features):
+            for b in range(a):
+                blocks[a, :, b] = blocks[b, :, a] = (blocks[a, :, b] - blocks[a, :, a] - blocks[b, :, b]) / 2
+        across = np.einsum("an,nwm,bn->awmb", self.phi, mixed, self.basis, optimize=True)
+        alone = [[self.basis * both[:, m, k] @ self.basis.T for k in range(queries)] for m in range(queries)]
+        size = features * own
+        across = across.reshape(size, -1)
+        return np.block([[blocks.reshape(size, size), across], [across.T, np.block(alone)]])
+
+    def times(self, x: Array) -> Array:
+        """``J @ x``."""
+        n, dim, own = self.by_own.shape
+        size = len(self.phi) * own
+        by_feature = (self.by_own.reshape(-1, own) @ x[:size].reshape(-1, own).T).reshape(n, dim, -1)
+        changes = x[size:].reshape(-1, len(self.basis)) @ self.basis
+        return (np.einsum("ncm,mn->nc", by_feature, self.phi) + np.einsum("ncm,mn->nc", self.by_query, changes)).ravel()
+
+    def transposed(self, r: Array) -> Array:
+        """``J.T @ r``."""
+        n, dim, own = self.by_own.shape
+        r = r.reshape(n, dim)
+        by_feature = np.einsum("nc,mn->mnc", r, self.phi).reshape(len(self.phi), -1) @ self.by_own.reshape(-1, own)
+        by_query = np.einsum("ncm,nc->mn", self.by_query, r) @ self.basis.T
+        return np.concatenate([by_feature.ravel(), by_query.ravel()])
+
+
+def _square(D: Array, factor: Array) -> Array:
+    """``sum_n factor_n^2 D_n.T @ D_n`` of derivatives (n, dim, n_weights)."""
+    scaled = (D * factor[:, None, None]).reshape(-1, D.shape[2])
+    return scaled.T @ scaled

@@ -5,70 +5,22 @@ They are found in two passes:
 * stage by stage, each row by least squares, so that stage ``l`` comes as close as it can to the
   solution at a node of its own, ``u(t + c_l dt)``;
 * all at once, first alike for all components, then for more and more blocks of them, by Levenberg-Marquardt on the
-  error of the step, with the second-order term of Transtrum and Sethna (Phys. Rev. E 83, 036701, 2011) along each of
-  its steps: the valleys are narrow and bent.
+  error of the step (:mod:`attns_core.fitting.levenberg_marquardt`).
 
 The first pass gives a start from which the second converges in a hundred iterations; from the method's
 own tableau it ends in poor minima where steps are large.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from attns_core.dataset import Dataset
 from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.flow import compiled_flow, exact_increment, substeps_for
 from attns_core.types import Array
 
-W = TypeVar("W")
-
-
-class Fitted(Protocol[W]):
-    """A model of the steps of pairs with weights to be found: :class:`StepModel`, or one with queries."""
-
-    @property
-    def title(self) -> str:
-        """What is being found, for messages."""
-        ...
-
-    def packed(self, weights: W, /) -> Array:
-        """The unknowns in one vector."""
-        ...
-
-    def unpacked(self, x: Array, /) -> W:
-        """The weights of :meth:`packed`."""
-        ...
-
-    def loss(self, weights: W, /) -> float:
-        """Mean squared error of the step; infinite where it is not a number."""
-        ...
-
-    def residuals(self, weights: W, /) -> Array:
-        """Errors of the steps, weighted, shape (dim, n)."""
-        ...
-
-    def jacobian(self, weights: W, /) -> tuple[Array, Array]:
-        """Residuals (n * dim,) and their derivatives by the unknowns (n * dim, unknowns)."""
-        ...
-
-
-Report: TypeAlias = Callable[[str, float, float], None]
-"""``report(what is being found, training loss, held-out loss)`` after each iteration."""
-
 _RIDGE = 1e-13
-_DAMPING = (1e-4, 1e-16)
-"""First and least damping, relative to the diagonal of the normal equations."""
-_SOFTER, _HARDER = 10.0, 2.0
-"""What damping is divided by after a step that was taken, and multiplied by after one that was not."""
-_TRIES = 20
-_PROBE = 0.1
-"""Fraction of a step over which the residuals' second derivative along it is measured."""
-_MOST_BENT = 0.375
-"""Largest second-order term, as a fraction of the step, that is added to it."""
 
 
 def drawn(data: Dataset, share: Array, most: int, seed: int) -> tuple[Dataset, Array]:
@@ -117,63 +69,6 @@ def stage_by_stage(model: StepModel, nodes: Array) -> Rows:
         if n < len(model.stages):
             k.append(model.stage(n, data.u + data.dt * model.combined(row, k)))
     return rows
-
-
-def improved(
-    model: Fitted[W], check: Fitted[W], weights: W, *, iterations: int, report: Report | None = None
-) -> tuple[W, bool]:
-    """Levenberg-Marquardt from ``weights``: those of least error on ``check``, and whether the keyboard ended it.
-
-    It ends after ``iterations``, or when no damping makes a step worth taking.
-    """
-    x = model.packed(weights)
-    weights = model.unpacked(x)
-    loss, damping = model.loss(weights), _DAMPING[0]
-    best, least, interrupted = weights, check.loss(weights), False
-    try:
-        for _ in range(iterations):
-            found = _step(model, x, loss, damping)
-            if found is None:
-                break
-            x, loss, damping = found
-            damping = max(damping / _SOFTER, _DAMPING[1])
-            weights = model.unpacked(x)
-            held_out = check.loss(weights)
-            if held_out < least:
-                best, least = weights, held_out
-            if report is not None:
-                report(model.title, loss, held_out)
-    except KeyboardInterrupt:
-        interrupted = True
-    return best, interrupted
-
-
-def _step(model: Fitted[W], x: Array, loss: float, damping: float) -> tuple[Array, float, float] | None:
-    """Weights of less loss, that loss, and the damping that led there; None if no damping does."""
-
-    def residuals(x: Array) -> Array:
-        return model.residuals(model.unpacked(x)).T.ravel()
-
-    r, J = model.jacobian(model.unpacked(x))
-    square, gradient = J.T @ J, J.T @ r
-    size = np.diag(square)
-    for _ in range(_TRIES):
-        try:
-            factor = cho_factor(square + np.diag(damping * size + 1e-16 * size.max()))
-        except np.linalg.LinAlgError:
-            damping *= _HARDER
-            continue
-        first = -cho_solve(factor, gradient)
-        with np.errstate(all="ignore"):
-            bend = 2 / _PROBE * ((residuals(x + _PROBE * first) - r) / _PROBE - J @ first)
-            second = -cho_solve(factor, J.T @ bend, check_finite=False) / 2
-            share = np.linalg.norm(np.sqrt(size) * second) / np.linalg.norm(np.sqrt(size) * first)
-        new = x + first + (second if share < _MOST_BENT else 0.0)
-        after = model.loss(model.unpacked(new))
-        if after < loss:
-            return new, after, damping
-        damping *= _HARDER
-    return None
 
 
 def _least_squares(design: Array, target: Array) -> Array:

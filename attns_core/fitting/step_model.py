@@ -24,10 +24,31 @@ Steps are made with weights of each pair's own too, rows of the shape ``(l, dim,
 """
 
 _MOST_WEIGHTS = 2500
-CHUNK = 256
+CHUNK = 128
 """Pairs whose derivatives by all weights are made at a time."""
 _MANY = 4096
 """Pairs that are stepped at a time where their stages are not kept."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """Residuals (m,) and their derivatives (m, unknowns)."""
+
+    residuals: Array
+    J: Array
+
+    def square(self) -> Array:
+        """``J.T @ J``."""
+        return self.J.T @ self.J
+
+    def times(self, x: Array) -> Array:
+        """``J @ x``."""
+        return self.J @ x
+
+    def transposed(self, r: Array) -> Array:
+        """``J.T @ r``."""
+        return self.J.T @ r
 
 
 @final
@@ -136,14 +157,14 @@ class StepModel:
         """The pairs in parts that are stepped at a time."""
         return [slice(first, first + _MANY) for first in range(0, self.data.n, _MANY)]
 
-    def jacobian(self, rows: Rows) -> tuple[Array, Array]:
-        """Residuals (n * dim,) and their derivatives by the weights (n * dim, n_weights), ordered as :meth:`packed`."""
+    def linearised(self, rows: Rows) -> Derivatives:
+        """Residuals (n * dim,) and their derivatives by the weights, ordered as :meth:`packed`."""
         dim = self.data.dim
         residuals, J = np.empty((self.data.n, dim)), np.empty((self.data.n, dim, self.n_weights))
         for first in range(0, self.data.n, CHUNK):
             part = slice(first, first + CHUNK)
             residuals[part] = self.part(part).derivatives(rows, J[part]).T
-        return residuals.ravel(), J.reshape(-1, self.n_weights)
+        return Derivatives(residuals.ravel(), J.reshape(-1, self.n_weights))
 
     def part(self, pairs: slice) -> "StepModel":
         """Some of the pairs, in the units of all."""

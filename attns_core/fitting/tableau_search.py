@@ -11,7 +11,8 @@ import numpy as np
 
 from attns_core.dataset import Dataset
 from attns_core.fitting.attentive_model import AttentiveModel, AttentiveRows, QueryBasis
-from attns_core.fitting.learned_tableau import Report, drawn, improved, stage_by_stage, starting_nodes
+from attns_core.fitting.learned_tableau import drawn, stage_by_stage, starting_nodes
+from attns_core.fitting.levenberg_marquardt import DAMPING, Report, improved
 from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.linearisation import Linearisation
 from attns_core.trained_corrector import TrainedCorrector
@@ -21,6 +22,8 @@ _CLUSTERED = (0.5, 0.65, 0.35, 0.8)
 """How far the nodes of each start are clustered at the ends of the step; further starts begin again."""
 _FEWER = 3
 """Starts make do with a third of the pairs: they are to be told apart, not to be trained."""
+_REGAINED = 100.0
+"""Damping that a round of new pairs begins with, in terms of what the one before ended with."""
 _WORTH = 0.95
 """A round that leaves more than this fraction of the held-out error was not worth another."""
 
@@ -66,8 +69,8 @@ class TableauSearch:
         self._shares = tuple(np.sqrt(_finite(model.sizes(own))) for model in (self.training, self._held_out))
         self.rows: Rows = own
         self.held_out_loss = self.bare
+        self._asked: tuple[AttentiveModel, ...] = ()
         self._attentive: AttentiveRows | None = None
-        self._basis: QueryBasis | None = None
 
     def run(
         self, *, blocks: Sequence[int], starts: int, rounds: int, iterations: int, report: Report | None = None
@@ -95,21 +98,12 @@ class TableauSearch:
                     break
         return False
 
-    def attend(
-        self,
-        queries: int,
-        *,
-        degree: int,
-        margin: float | None,
-        blocks: int,
-        rounds: int,
-        iterations: int,
-        report: Report | None = None,
-    ) -> bool:
-        """Rounds on the weights found and ``queries`` of them; whether the keyboard ended it, with the best so far.
+    def ask(self, queries: int, *, degree: int, margin: float | None, blocks: int) -> None:
+        """Say what weights are to depend on in :meth:`attend`.
 
         Parameters
         ----------
+        queries : int
         degree : int
             Total degree of the queries in the state.
         margin : float, optional
@@ -122,22 +116,26 @@ class TableauSearch:
         AttnsError
             If there are more unknowns than dense derivatives can be made of.
         """
-        self._basis = basis = QueryBasis.of(self.training.data.u, degree, margin)
-        whole = [
-            AttentiveModel(replace(step, blocks=blocks), basis, queries) for step in (self.training, self._held_out)
-        ]
-        weights = whole[0].begun(self.rows, self._seed)
-        for done in range(rounds):
-            self._shares = tuple(_finite(model.sizes(weights)) for model in whole)
+        basis = QueryBasis.of(self.training.data.u, degree, margin)
+        steps = (replace(step, blocks=blocks) for step in (self.training, self._held_out))
+        self._asked = tuple(AttentiveModel(step, basis, queries) for step in steps)
+
+    def attend(self, *, rounds: int, iterations: int, report: Report | None = None) -> bool:
+        """Rounds on the weights found and on queries; whether the keyboard ended it, with the best so far."""
+        training, held_out = self._asked
+        weights, damping = training.begun(self.rows, self._seed), DAMPING
+        for _ in range(rounds):
+            self._shares = tuple(_finite(model.sizes(weights)) for model in self._asked)
             before = self.held_out_loss
-            # Far from the end, half of the pairs tell the way.
-            pairs = self._pairs if 2 * done >= rounds else max(1, self._pairs // 2)
-            model, check = (AttentiveModel(step, basis, queries) for step in self._models(blocks, pairs))
-            found, interrupted = improved(model, check, weights, iterations=iterations, report=report)
-            loss = whole[1].loss(found)
+            drawn_pairs = self._models(training.step.sets, self._pairs)
+            model, check = (AttentiveModel(step, training.basis, training.count) for step in drawn_pairs)
+            found = improved(model, check, weights, iterations=iterations, damping=damping, report=report)
+            # Each round goes on where the last one ended: a dozen iterations from the first damping would be lost.
+            damping = min(DAMPING, _REGAINED * found.damping)
+            loss = held_out.loss(found.weights)
             if loss < self.held_out_loss:
-                self._attentive, self.held_out_loss, weights = found, loss, found
-            if interrupted:
+                self._attentive, self.held_out_loss, weights = found.weights, loss, found.weights
+            if found.interrupted:
                 return True
             if self.held_out_loss > _WORTH**2 * before:
                 break
@@ -145,17 +143,15 @@ class TableauSearch:
 
     def trained(self) -> TrainedCorrector:
         """The best weights found."""
-        if self._attentive is not None and self._basis is not None:
-            return AttentiveModel(self.training, self._basis, len(self._attentive[1])).trained(self._attentive)
+        if self._attentive is not None:
+            return self._asked[0].trained(self._attentive)
         dim = self.training.data.dim
         tableau = self.training.added(self.rows)[None]
         return TrainedCorrector(input="u", mean=np.zeros(dim), scale=np.ones(dim), linear=False, tableau=tableau)
 
     def training_loss(self) -> float:
         """Mean squared error of the step with them on the training pairs."""
-        if self._attentive is not None and self._basis is not None:
-            return AttentiveModel(self.training, self._basis, len(self._attentive[1])).loss(self._attentive)
-        return self.training.loss(self.rows)
+        return self.training.loss(self.rows) if self._attentive is None else self._asked[0].loss(self._attentive)
 
     def _models(self, blocks: int, pairs: int) -> tuple[StepModel, StepModel]:
         """About ``pairs`` for the next round, and as many that it is judged on."""
@@ -170,11 +166,11 @@ class TableauSearch:
 
     def _round(self, model: StepModel, check: StepModel, rows: Rows, iterations: int, report: Report | None) -> bool:
         """Keep what is found if it is better on all held-out pairs; whether the keyboard ended it."""
-        rows, interrupted = improved(model, check, rows, iterations=iterations, report=report)
-        loss = self._held_out.loss(rows)
+        found = improved(model, check, rows, iterations=iterations, report=report)
+        loss = self._held_out.loss(found.weights)
         if loss < self.held_out_loss:
-            self.rows, self.held_out_loss = rows, loss
-        return interrupted
+            self.rows, self.held_out_loss = found.weights, loss
+        return found.interrupted
 
 
 def _finite(sizes: Array) -> Array:

@@ -22,8 +22,9 @@ from attns_core.control import FixedStep, StepsPerSave
 from attns_core.corrector_sequence import CorrectorSequence
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.equation import Equation
-from attns_core.fitting import learned_tableau, tableau_search
-from attns_core.fitting.learned_tableau import drawn, improved, stage_by_stage, starting_nodes
+from attns_core.fitting import levenberg_marquardt, tableau_search
+from attns_core.fitting.learned_tableau import drawn, stage_by_stage, starting_nodes
+from attns_core.fitting.levenberg_marquardt import improved
 from attns_core.fitting.step_model import StepModel
 from attns_core.fitting.tableau_search import TableauSearch
 from attns_core.kernels.stage_arrays import of_blocks
@@ -184,7 +185,8 @@ def test_derivatives_by_the_weights(equation: str, method: str, blocks: int | No
     x = model.packed(stage_by_stage(model, starting_nodes(model, 0.5)))
     assert x.size == model.n_weights
     np.testing.assert_allclose(model.packed(model.unpacked(x)), x, rtol=1e-15)
-    residuals, jacobian = model.jacobian(model.unpacked(x))
+    derivatives = model.linearised(model.unpacked(x))
+    residuals, jacobian = derivatives.residuals, derivatives.J
 
     def at(x: Any) -> Any:
         return model.residuals(model.unpacked(x)).T.ravel()
@@ -280,17 +282,17 @@ def test_the_keyboard_ends_training_with_the_best_so_far(pairs: Dataset, monkeyp
     model = StepModel(pairs, Linearisation(PENDULUM))
     rows = stage_by_stage(model, starting_nodes(model, 0.5))
     steps = iter(range(100))
-    step = learned_tableau._step
+    step = levenberg_marquardt._step
 
     def interrupted(*arguments: Any) -> Any:
         if next(steps) == 3:
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(learned_tableau, "_step", interrupted)
-    best, ended = improved(model, model, rows, iterations=10)
-    assert ended
-    assert model.loss(best) < model.loss(rows)
+    monkeypatch.setattr(levenberg_marquardt, "_step", interrupted)
+    found = improved(model, model, rows, iterations=10)
+    assert found.interrupted
+    assert model.loss(found.weights) < model.loss(rows)
 
 
 def test_emphasis_lowers_the_worst_errors_at_the_cost_of_the_typical_ones() -> None:
@@ -326,10 +328,10 @@ def test_blocks_that_do_not_nest_start_from_what_they_can_share(pairs: Dataset) 
     halves, thirds = (StepModel(pairs, lin, blocks=blocks) for blocks in (2, 3))
     rows = halves.unpacked(halves.packed(stage_by_stage(halves, starting_nodes(halves, 0.5))))
     start = thirds.unpacked(thirds.packed(rows))
-    untouched, _ = improved(thirds, thirds, rows, iterations=0)
+    untouched = improved(thirds, thirds, rows, iterations=0).weights
     for found, expected in zip(untouched, start, strict=True):
         np.testing.assert_array_equal(found, expected)
-    assert thirds.loss(improved(thirds, thirds, rows, iterations=3)[0]) < thirds.loss(start)
+    assert thirds.loss(improved(thirds, thirds, rows, iterations=3).weights) < thirds.loss(start)
 
 
 def test_searches_keep_the_best_start_and_stop_when_rounds_are_worth_nothing(pairs: Dataset) -> None:

@@ -137,13 +137,17 @@ def test_derivatives_by_weights_and_queries(blocks: int | None, margin: float | 
     assert x.size == model.n_unknowns
     x = x + 0.01 * np.random.default_rng(5).standard_normal(x.size)
     np.testing.assert_allclose(model.packed(model.unpacked(x)), x, rtol=1e-13)
-    residuals, jacobian = model.jacobian(model.unpacked(x))
+    derivatives = model.linearised(model.unpacked(x))
+    residuals, jacobian = derivatives.residuals, np.stack([derivatives.times(e) for e in np.eye(x.size)], axis=1)
 
     def at(x: Any) -> Any:
         return model.residuals(model.unpacked(x)).T.ravel()
 
     np.testing.assert_allclose(residuals, at(x), atol=1e-13)
     np.testing.assert_allclose(model.loss(model.unpacked(x)), np.mean(residuals**2), rtol=1e-12)
+    np.testing.assert_allclose(derivatives.square(), jacobian.T @ jacobian, rtol=1e-9, atol=1e-11)
+    r = np.random.default_rng(6).standard_normal(residuals.size)
+    np.testing.assert_allclose(derivatives.transposed(r), jacobian.T @ r, rtol=1e-9, atol=1e-11)
     for i in range(0, x.size, 5):
         h = np.zeros_like(x)
         h[i] = 1e-5

@@ -32,7 +32,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
     rounds : int
         Most rounds of each stage.
     query_rounds : int
-        Most rounds of queries, which come last. They have several times the unknowns, and take as many more rounds.
+        Most rounds of queries, which come last. They have several times the unknowns: give them as many more pairs.
     iterations : int
         Levenberg-Marquardt steps of a round.
     pairs : int
@@ -89,19 +89,13 @@ class TableauLevenbergMarquardt(AbstractRecipe):
                 text = f"loss {curve[-1][1]:.2e}, held-out {curve[-1][2]:.2e}, {seconds:.0f} s"
                 progress(min(1.0, len(curve) / most), f"{title}, iteration {len(curve)}: {text}")
 
+        if corrector.queries:
+            search.ask(corrector.queries, degree=corrector.degree, margin=corrector.margin, blocks=max(blocks))
         interrupted = search.run(
             blocks=blocks, starts=self.starts, rounds=self.rounds, iterations=self.iterations, report=report
         )
         if corrector.queries and not interrupted:
-            interrupted = search.attend(
-                corrector.queries,
-                degree=corrector.degree,
-                margin=corrector.margin,
-                blocks=max(blocks),
-                rounds=self.query_rounds,
-                iterations=self.iterations,
-                report=report,
-            )
+            interrupted = search.attend(rounds=self.query_rounds, iterations=self.iterations, report=report)
         seconds = time.perf_counter() - start
         training, held_out = search.training_loss() / search.bare, search.held_out_loss / search.bare
         curve.append((seconds, training, held_out))
