@@ -12,7 +12,7 @@ import numpy as np
 from attns_core.dataset import Dataset
 from attns_core.fitting.attentive_model import AttentiveModel, AttentiveRows, QueryBasis
 from attns_core.fitting.learned_tableau import drawn, stage_by_stage, starting_nodes
-from attns_core.fitting.levenberg_marquardt import DAMPING, Report, improved
+from attns_core.fitting.levenberg_marquardt import DAMPING, Improved, Report, improved
 from attns_core.fitting.step_model import Rows, StepModel
 from attns_core.linearisation import Linearisation
 from attns_core.trained_corrector import TrainedCorrector
@@ -86,14 +86,17 @@ class TableauSearch:
         for start in range(starts):
             model, check = self._models(blocks[0], max(1, self._pairs // _FEWER))
             rows = stage_by_stage(model, starting_nodes(model, _CLUSTERED[start % len(_CLUSTERED)]))
-            if self._round(model, check, rows, iterations, report):
+            if self._round(model, check, rows, iterations, DAMPING, report).interrupted:
                 return True
         for sets in blocks:
+            damping = DAMPING
             for _ in range(rounds):
                 self._shares = tuple(_finite(model.sizes(self.rows)) for model in (self.training, self._held_out))
                 before = self.held_out_loss
-                if self._round(*self._models(sets, self._pairs), self.rows, iterations, report):
+                found = self._round(*self._models(sets, self._pairs), self.rows, iterations, damping, report)
+                if found.interrupted:
                     return True
+                damping = _regained(found.damping)
                 if self.held_out_loss > _WORTH**2 * before:
                     break
         return False
@@ -130,8 +133,7 @@ class TableauSearch:
             drawn_pairs = self._models(training.step.sets, self._pairs)
             model, check = (AttentiveModel(step, training.basis, training.count) for step in drawn_pairs)
             found = improved(model, check, weights, iterations=iterations, damping=damping, report=report)
-            # Each round goes on where the last one ended: a dozen iterations from the first damping would be lost.
-            damping = min(DAMPING, _REGAINED * found.damping)
+            damping = _regained(found.damping)
             loss = held_out.loss(found.weights)
             if loss < self.held_out_loss:
                 self._attentive, self.held_out_loss, weights = found.weights, loss, found.weights
@@ -164,13 +166,20 @@ class TableauSearch:
         mine, held_out = self._shares
         return model(self.training, mine), model(self._held_out, held_out)
 
-    def _round(self, model: StepModel, check: StepModel, rows: Rows, iterations: int, report: Report | None) -> bool:
-        """Keep what is found if it is better on all held-out pairs; whether the keyboard ended it."""
-        found = improved(model, check, rows, iterations=iterations, report=report)
+    def _round(
+        self, model: StepModel, check: StepModel, rows: Rows, iterations: int, damping: float, report: Report | None
+    ) -> Improved[Rows]:
+        """Where a round ended, kept if it is better on all held-out pairs."""
+        found = improved(model, check, rows, iterations=iterations, damping=damping, report=report)
         loss = self._held_out.loss(found.weights)
         if loss < self.held_out_loss:
             self.rows, self.held_out_loss = found.weights, loss
-        return found.interrupted
+        return found
+
+
+def _regained(damping: float) -> float:
+    """Where the next round begins: a dozen iterations from the first damping would be lost."""
+    return min(DAMPING, _REGAINED * damping)
 
 
 def _finite(sizes: Array) -> Array:

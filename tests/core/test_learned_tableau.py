@@ -24,7 +24,7 @@ from attns_core.dataset import Dataset, make_dataset
 from attns_core.equation import Equation
 from attns_core.fitting import levenberg_marquardt, tableau_search
 from attns_core.fitting.learned_tableau import drawn, stage_by_stage, starting_nodes
-from attns_core.fitting.levenberg_marquardt import improved
+from attns_core.fitting.levenberg_marquardt import DAMPING, improved
 from attns_core.fitting.step_model import StepModel
 from attns_core.fitting.tableau_search import TableauSearch
 from attns_core.kernels.stage_arrays import of_blocks
@@ -346,7 +346,7 @@ def test_searches_keep_the_best_start_and_stop_when_rounds_are_worth_nothing(pai
         one = TableauSearch(pairs, lin, pairs=10**6, seed=0)
         one._drawn = start
         rows = stage_by_stage(one._models(1, 10**6)[0], starting_nodes(one.training, tableau_search._CLUSTERED[start]))
-        one._round(*one._models(1, 10**6), one.training.unpacked(one.training.packed(rows)), 5, None)
+        one._round(*one._models(1, 10**6), one.training.unpacked(one.training.packed(rows)), 5, DAMPING, None)
         alone.append(one.held_out_loss)
     assert search.held_out_loss < min(alone)
     stuck = TableauSearch(pairs, lin, pairs=10**6, seed=0)
