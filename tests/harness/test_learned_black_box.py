@@ -113,8 +113,9 @@ def test_rows_state_what_training_cost(table: pd.DataFrame) -> None:
 def test_it_was_trained_on_as_much_as_it_was_given(table: pd.DataFrame) -> None:
     rows = table[(table["solver"] == "propagator") & (table["equation"] == "dahlquist")]
     error = rows.groupby("train_trajectories")["error_l2"].max()
-    assert error[20] < 1e-10
-    assert error[20] < error[1]
+    assert (error < 1e-10).all()
+    # Both err by round-off, in an order that the processor decides: other data make other weights.
+    assert error[20] != error[1]
 
 
 def test_what_it_does_not_support_is_skipped_and_not_trained(table: pd.DataFrame) -> None:

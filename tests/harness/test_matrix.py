@@ -95,7 +95,7 @@ def test_patterns_stand_for_what_is_registered(registry: Registry) -> None:
     n_trajectories = 5
     """
     cells = [p.cell for p in plan(text, registry).cells]
-    assert {c.method for c in cells} == {"rk3", "rk38", "rk4"}
+    assert {c.method for c in cells} == {"rk3", "rk3-nine-times", "rk38", "rk4"}
     assert {(c.problem.equation, c.problem.n_trajectories) for c in cells} == {("lorenz-63", 2), ("lorenz-96", 5)}
     everything = plan(text.replace('"rk3*", "rk4"', '"*"').replace('"lorenz-*"', '"*"'), registry)
     assert {p.cell.method for p in everything.cells} == set(registry.names("method")) - {"zero"}
