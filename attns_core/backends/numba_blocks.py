@@ -50,8 +50,8 @@ def _shorter(form: Form, rows: int) -> int:
     """Lanes of a block whose ``rows`` stay in the nearest cache, but no fewer than a vector has.
 
     Measured where that is 48 KB, on DOP853: Lorenz 96 of 40 components takes half as long with 8 lanes (38 KB) as with
-    32, eight links with 16 (31 KB) 5 % less than with 32; where it is 32 KB, eight links and 27 stages with gates take
-    4 % less with 4 lanes (16 KB) than with 8.
+    32, eight links with 16 (31 KB) 5 % less than with 32; where it is 32 KB, eight links and 27 stages with queries
+    take 4 % less with 4 lanes (16 KB) than with 8.
     """
     lanes, vector = form.lanes, explicit_bits(form.vector_bits) // 8 // form.itemsize
     # A fifth is left to what a step needs besides.

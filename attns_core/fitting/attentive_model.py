@@ -31,25 +31,16 @@ class QueryBasis:
     ----------
     mean, scale : array, shape (dim,)
     exponents : integer array, shape (n_monomials, dim), optional
-    lower, upper : array, shape (dim,), optional
-        The range that states are cut to first.
     """
 
     mean: Array
     scale: Array
     exponents: Array | None
-    lower: Array | None = None
-    upper: Array | None = None
 
     @classmethod
-    def of(cls, u: Array, degree: int, margin: float | None) -> "QueryBasis":
-        """That of states (dim, n), their range widened by the fraction ``margin`` of it at both ends."""
-        mean, scale = standardisation(u)
-        lower, upper = u.min(axis=1), u.max(axis=1)
-        if margin is None:
-            return cls(mean, scale, monomials(len(u), degree))
-        more = margin * (upper - lower)
-        return cls(mean, scale, monomials(len(u), degree), lower - more, upper + more)
+    def of(cls, u: Array, degree: int) -> "QueryBasis":
+        """That of states (dim, n)."""
+        return cls(*standardisation(u), monomials(len(u), degree))
 
     @property
     def size(self) -> int:
@@ -57,8 +48,6 @@ class QueryBasis:
 
     def values(self, u: Array) -> Array:
         """Of states (dim, n), shape (n_basis, n)."""
-        if self.lower is not None and self.upper is not None:
-            u = np.clip(u, self.lower[:, None], self.upper[:, None])
         z = (u - self.mean[:, None]) / self.scale[:, None]
         return z if self.exponents is None else np.concatenate([z, monomial_values(z, self.exponents)])
 
@@ -162,8 +151,6 @@ class AttentiveModel:
             layers=(layer,),
             exponents=basis.exponents,
             linear=False,
-            lower=basis.lower,
-            upper=basis.upper,
             tableau=np.stack([self.step.added(own), *(self.step.added(rows) - nothing for rows in of_queries)]),
         )
 

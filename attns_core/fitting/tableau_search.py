@@ -101,7 +101,7 @@ class TableauSearch:
                     break
         return False
 
-    def ask(self, queries: int, *, degree: int, margin: float | None, blocks: int) -> None:
+    def ask(self, queries: int, *, degree: int, blocks: int) -> None:
         """Say what weights are to depend on in :meth:`attend`.
 
         Parameters
@@ -109,8 +109,6 @@ class TableauSearch:
         queries : int
         degree : int
             Total degree of the queries in the state.
-        margin : float, optional
-            The state is cut to the range seen in training, widened by this fraction of it at both ends.
         blocks : int
             Blocks of components that have weights of their own.
 
@@ -119,7 +117,7 @@ class TableauSearch:
         AttnsError
             If there are more unknowns than dense derivatives can be made of.
         """
-        basis = QueryBasis.of(self.training.data.u, degree, margin)
+        basis = QueryBasis.of(self.training.data.u, degree)
         steps = (replace(step, blocks=blocks) for step in (self.training, self._held_out))
         self._asked = tuple(AttentiveModel(step, basis, queries) for step in steps)
 

@@ -90,7 +90,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
                 progress(min(1.0, len(curve) / most), f"{title}, iteration {len(curve)}: {text}")
 
         if corrector.queries:
-            search.ask(corrector.queries, degree=corrector.degree, margin=corrector.margin, blocks=max(blocks))
+            search.ask(corrector.queries, degree=corrector.degree, blocks=max(blocks))
         interrupted = search.run(
             blocks=blocks, starts=self.starts, rounds=self.rounds, iterations=self.iterations, report=report
         )
