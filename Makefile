@@ -51,8 +51,10 @@ test-browser: .browser/.installed
 
 # LaTeX reports through pdflatex.
 test-latex: $(STAMP)
-	{ command -v pdflatex && command -v bibtex; } > /dev/null || ($(APT) texlive-latex-base) || \
-	  { echo "make test-latex needs Debian's package texlive-latex-base: install it, or run as root" >&2; exit 1; }
+	{ command -v pdflatex && command -v bibtex && kpsewhich booktabs.sty; } > /dev/null || \
+	  ($(APT) texlive-latex-base texlive-latex-recommended) || \
+	  { echo "make test-latex needs Debian's packages texlive-latex-base and texlive-latex-recommended:" \
+	    "install them, or run as root" >&2; exit 1; }
 	$(BIN)/python -m pytest -m latex -n 0 tests/harness/test_latex_compiles.py
 
 # The long suites: kills at fifty random moments, ten thousand cells.
