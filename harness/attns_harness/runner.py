@@ -10,6 +10,7 @@ from typing import Any, final
 from attns_core.errors import AttnsError
 from attns_core.registry import Registry
 from attns_harness import provenance
+from attns_harness.blocks import with_blocks
 from attns_harness.coordinator import Coordinator
 from attns_harness.executors import AbstractExecutor
 from attns_harness.journal import FULL, full_disk
@@ -39,6 +40,8 @@ class RunOptions:
     ----------
     only : sequence of str
         Restrict to ``failed``, ``stale``, ``missing``; empty: what has no valid result.
+    blocks : sequence of str
+        Names or patterns of blocks: cells of others stay as they are. Empty: all.
     retry : bool
         Take up failed cells again, too.
     timing : bool, optional
@@ -52,6 +55,7 @@ class RunOptions:
 
     workers: int = 0
     only: Sequence[str] = ()
+    blocks: Sequence[str] = ()
     retry: bool = False
     timing: bool | None = None
     unlike_machines: bool = False
@@ -82,10 +86,11 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
     Raises
     ------
     AttnsError
-        Bad matrix, a folder in use, timings of another machine, a full disk.
+        Bad matrix, a block that it does not have, a folder in use, timings of another machine, a full disk.
     """
     matrix = file.matrix
     plan = make_plan(matrix, registry, file.path.parent)
+    part = part_of(plan, file, registry, options.blocks)
     facts = provenance.environment(registry, threads=matrix.timing.threads)
     environment = provenance.environment_id(facts)
     timing = matrix.timing.enabled if options.timing is None else options.timing
@@ -96,17 +101,17 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
         store.lay_out(plan.cells)
         (out / "matrix.toml").write_text(file.text, encoding="utf-8")
         coordinator = Coordinator(plan, matrix, store, view, folder=out / "artefacts", run=run, environment=environment)
-        todo = select(plan, store, options)
-        view.say(f"{len(plan.cells)} cells, {len(todo)} to run; {out}")
+        todo = select(part, store, options)
+        view.say(f"{len(part.cells)} cells, {len(todo)} to run; {out}")
         state = "failed"
         try:
-            if timing and not options.unlike_machines and (todo or untimed(plan, store, matrix.timing)):
+            if timing and not options.unlike_machines and (todo or untimed(part, store, matrix.timing)):
                 _refuse_unlike(store, facts["machine"])
             if todo:
                 with _executor(file, out, options, matrix, registry) as executor:
                     coordinator.solve(todo, executor)
             if timing:
-                cells = untimed(plan, store, matrix.timing, retry=options.retry)
+                cells = untimed(part, store, matrix.timing, retry=options.retry)
                 _time(coordinator, cells, store, out, registry, matrix, retry=options.retry)
             state = "finished"
         except KeyboardInterrupt:
@@ -124,6 +129,20 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
             interrupted=interrupted,
             failures=store.failures(),
         )
+
+
+def part_of(plan: Plan, file: MatrixFile, registry: Registry, blocks: Sequence[str]) -> Plan:
+    """The plan with the cells of some blocks alone; all of it where none are named.
+
+    Raises
+    ------
+    AttnsError
+        A name or a pattern that fits no block.
+    """
+    if not blocks:
+        return plan
+    points = {p.point for p in make_plan(with_blocks(file.matrix, blocks), registry, file.path.parent).cells}
+    return replace(plan, cells=tuple(p for p in plan.cells if p.point in points))
 
 
 def select(plan: Plan, store: Store, options: RunOptions) -> list[PlannedCell]:

@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from attns_core.errors import AttnsError
@@ -125,10 +127,33 @@ INTEGERS = frozenset(
 FLAGS = frozenset({"unstable", "gated", "git_dirty"})
 
 
+COORDINATES = (
+    "equation", "params", "solver", "method", "corrector", "corrector_options", "recipe", "coordinates", "backend",
+    "dtype", "dt", "rtol", "steps_per_save", "train_trajectories", "train_t_end", "noise", "seed", "t_end",
+    "save_every", "n_trajectories",
+)  # fmt: skip
+"""Columns that say what was asked of a cell."""
+
+
+def coordinates(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What was asked of a cell, comparable between runs: empty text where an axis has no value."""
+
+    def text(value: Any) -> str:
+        if value is None or value is pd.NA or value != value:
+            return ""
+        return f"{float(value):.12g}" if isinstance(value, int | float | np.number) else str(value)
+
+    return tuple(text(row.get(name)) for name in COORDINATES)
+
+
 def frame(store: Store) -> pd.DataFrame:
     """The result table of an open journal, rows in the order of the matrix's coordinates."""
     environments = store.environments()
-    records = [_record(row, environments) for row in store.rows()]
+    return frame_of([_record(row, environments) for row in store.rows()])
+
+
+def frame_of(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Records of cells as a result table: the leading columns, further ones by name, where a row came from."""
     extra = sorted({k for r in records for k in r} - {*LEADING, *PROVENANCE})
     table = pd.DataFrame.from_records(records, columns=[*LEADING, *extra, *PROVENANCE])
     for name in table.columns:
@@ -158,6 +183,12 @@ def read_results(run_dir: str | Path) -> pd.DataFrame:
         store.close()
 
 
+def read_environments(run_dir: Path) -> dict[str, dict[str, Any]]:
+    """Environment id -> machine, versions, plugins, as exported; empty where there is no such file."""
+    path = run_dir / "tables" / "environments.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def read_samples(run_dir: str | Path) -> dict[str, list[float]]:
     """Raw timings of a run folder: cell id -> seconds per call, in the order they were taken."""
     store = read_store(run_dir)
@@ -172,15 +203,20 @@ def read_samples(run_dir: str | Path) -> dict[str, list[float]]:
 
 
 def export(store: Store) -> pd.DataFrame:
-    """Write ``tables/results.parquet``, ``results.csv`` and ``environments.json``; returns the table."""
+    """Write the tables of an open journal; returns the result table."""
     table = frame(store)
-    folder = store.folder / "tables"
+    write_tables(store.folder, table, store.environments())
+    return table
+
+
+def write_tables(run_dir: Path, table: pd.DataFrame, environments: dict[str, dict[str, Any]]) -> None:
+    """Write ``tables/results.parquet``, ``results.csv`` and ``environments.json`` of a run folder."""
+    folder = run_dir / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "results.parquet", lambda path: table.to_parquet(path, index=False))
     _replace(folder / "results.csv", lambda path: table.to_csv(path, index=False))
-    text = json.dumps(store.environments(), allow_nan=False, sort_keys=True, indent=1)
+    text = json.dumps(environments, allow_nan=False, sort_keys=True, indent=1)
     _replace(folder / "environments.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
-    return table
 
 
 def _record(row: dict[str, Any], environments: dict[str, dict[str, Any]]) -> dict[str, Any]:

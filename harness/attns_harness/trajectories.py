@@ -30,7 +30,7 @@ from attns_harness.outcome import Outcome
 from attns_harness.plan import PlannedCell, make_plan
 from attns_harness.runner import plugin_files
 from attns_harness.store import read_store
-from attns_harness.tables import read_results
+from attns_harness.tables import coordinates, read_results
 from attns_harness.tasks import Report, Task, WorkerContext
 
 FILE = "trajectories.parquet"
@@ -39,10 +39,6 @@ MOST_TIMES = 400
 """Saved times of a kept trajectory: as many as a figure of a column's width can show."""
 _BLOB = "trajectory.npz"
 _ALIKE, _ROUNDING = 1.5, 1e-11
-_COORDINATES = (
-    "equation", "params", "solver", "backend", "dtype", "corrector_options", "recipe", "train_trajectories",
-    "train_t_end", "noise", "seed", "t_end", "save_every", "n_trajectories", "dt", "rtol",
-)  # fmt: skip
 
 
 def chosen_cells(table: Frame) -> Frame:
@@ -100,13 +96,13 @@ def keep_trajectories(run_dir: Path, file: MatrixFile, registry: Registry, *, wo
     kept = kept.loc[np.array([key in wanted for key in zip(kept["cell_id"], kept["role"], strict=True)], dtype=bool)]
     have = set(zip(kept["cell_id"], kept["role"], strict=True))
     plan = make_plan(file.matrix, registry, file.path.parent)
-    planned = {_coordinates(cell.cell.columns()): cell for cell in plan.cells}
+    planned = {coordinates(cell.cell.columns()): cell for cell in plan.cells}
     rows = {row["cell_id"]: row for row in table.to_dict("records")}
     problems: list[str] = []
     tasks: dict[str, Any] = {}
     stored = _stored(run_dir)
     for (cell_id, role), row in wanted.items():
-        cell = planned.get(_coordinates(rows[cell_id]))
+        cell = planned.get(coordinates(rows[cell_id]))
         if (cell_id, role) not in have and cell is None:
             problems.append(f"{row.problem}, {role}: the matrix no longer asks for cell {cell_id}")
         elif (cell_id, role) not in have and cell is not None:
@@ -193,15 +189,6 @@ def shown_components(equation: Equation) -> list[int]:
     halves = [equation.dim // 2] if equation.dim % 2 == 0 and "hamiltonian" in equation.tags else []
     order = [0, *(velocity or halves)[:1], 1, 2]
     return [i for i in dict.fromkeys(order) if i < equation.dim][:3]
-
-
-def _coordinates(row: Mapping[str, Any]) -> tuple[str, ...]:
-    def text(value: Any) -> str:
-        if value is None or value is pd.NA or value != value:
-            return ""
-        return f"{float(value):.12g}" if isinstance(value, int | float | np.number) else str(value)
-
-    return tuple(text(row.get(name)) for name in _COORDINATES)
 
 
 def _stored(run_dir: Path) -> dict[str, dict[str, str]]:

@@ -66,6 +66,7 @@ def fairness(table: Frame, registry: Any = None, claimed: Mapping[str, float] | 
         lambda: _seeds(table, learned),
         lambda: _reference(table, claimed or {}),
         lambda: _timed(table, by_regime=claimed is not None),
+        lambda: _one_machine(table),
         lambda: _counted(table),
         lambda: _failures(table),
     )
@@ -265,6 +266,20 @@ def _timed(table: Frame, *, by_regime: bool) -> Check:
         bad["cell_id"],
         "Every compared cell has timings, its own or those of the cell that differs in the seed alone.",
         "These cells were not timed; comparisons of time leave them out, comparisons of operations do not.",
+    )
+
+
+def _one_machine(table: Frame) -> Check:
+    name = "Were the times of every problem taken on one machine?"
+    rows = table[table["time_min_s"].notna()]
+    if rows.empty or "cpu" not in rows:
+        return Check(name, None, "The run was not timed, or its rows do not name their machine.")
+    machines = rows.groupby("problem", sort=True)["cpu"].agg(lambda cpus: sorted({str(c) for c in cpus.dropna()}))
+    return _result(
+        name,
+        [f"{problem}: {', '.join(found)}" for problem, found in machines.items() if len(found) > 1],
+        "Every problem's times were taken on processors of one kind.",
+        "These problems were timed on several kinds of processors: no ratio of their times means anything.",
     )
 
 

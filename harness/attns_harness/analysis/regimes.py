@@ -55,6 +55,7 @@ COLUMNS = (
     "quickest_break_even",
     "bar",
     "seeds",
+    "cpu",
 )
 
 
@@ -109,7 +110,7 @@ def regimes(
         names the cell that does so first of all whose smaller ratio is at least the target (above a tie
         where there is none), with its ratios and its break-even: the aim in ``Regime.break_even`` is
         judged on it. ``evaluation_ns`` is the classical time per evaluation of the right-hand side, linear algebra
-        included, ``evaluations_per_step`` how many of them one learned step replaces.
+        included, ``evaluations_per_step`` how many of them one learned step replaces, ``cpu`` what was timed on.
     """
     rows: list[dict[str, Any]] = []
     for regime in wanted:
@@ -122,6 +123,7 @@ def regimes(
                 for bar, target in ((None, regime.target), *regime.bars.items()):
                     compared = _compare(points, problem, learned, simple, level, bar, target)
                     row = {"regime": regime.name, "problem": problem, "error": level, "target": target, **compared}
+                    row["cpu"] = _cpus(table)
                     row["met"] = _met(row, target, regime.break_even if bar is None else None)
                     rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -136,6 +138,11 @@ def _problems(table: Frame, regime: Regime) -> list[str]:
     if regime.t_end is not None:
         mine &= np.isclose(table["t_end"], regime.t_end)
     return sorted(table.loc[mine, "problem"].unique())
+
+
+def _cpus(table: Frame) -> str:
+    """The processors that a problem was timed on: one kind, or its ratios mean nothing."""
+    return ", ".join(sorted(set(table.loc[table["time_min_s"].notna(), "cpu"].dropna()))) if "cpu" in table else ""
 
 
 def _candidates(rows: Frame) -> list[_Candidate]:

@@ -1,6 +1,7 @@
 """Run a matrix, or continue it where it stopped."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from attns_harness.cli._session import Session, console
 @click.option("--dry-run", is_flag=True, help="List the cells and run nothing.")
 @click.option("--quick", is_flag=True, help="Run the part that the matrix names in [quick], as NAME-quick.")
 @click.option("--only", help="Comma-separated: failed, stale, missing.")
+@click.option("--block", "blocks", multiple=True, help="Run this block alone, by name or pattern; repeatable.")
 @click.option("--retry", is_flag=True, help="Run failed cells again.")
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one per core].")
 @click.option("--timing/--no-timing", default=None, help="Overrule the matrix.")
@@ -33,6 +35,7 @@ def command(
     dry_run: bool,
     quick: bool,
     only: str | None,
+    blocks: tuple[str, ...],
     retry: bool,
     workers: int | None,
     timing: bool | None,
@@ -53,6 +56,7 @@ def command(
       attns run examples/demo.toml
       attns run examples/demo.toml --only failed --retry
       attns run studies/limited_data.toml --quick
+      attns run studies/regimes.toml --block "8-link*" --out results/links
     """
     from attns_harness.matrix_file import load_matrix
 
@@ -69,6 +73,7 @@ def command(
     options = RunOptions(
         workers=workers or 0,
         only=tuple(n.strip() for n in only.split(",") if n.strip()) if only else (),
+        blocks=blocks,
         retry=retry,
         timing=timing,
         unlike_machines=unlike_machines,
@@ -89,6 +94,7 @@ def command(
     _print_summary(summary)
     if summary.interrupted:
         again = f"attns run {matrix}" + (" --quick" if quick else "") + (f" --out {out}" if out else "")
+        again += "".join(f" --block {shlex.quote(name)}" for name in blocks)
         click.echo(f"interrupted; what was finished is stored. Continue with: {again}", err=True)
         sys.exit(130)
     if (summary.failures or summary.untimed) and not allow_failures:
@@ -111,7 +117,7 @@ def _dry_run(file: Any, registry: Any, folder: Path, options: Any) -> None:
 
     from attns_harness.journal import JOURNAL
     from attns_harness.plan import make_plan
-    from attns_harness.runner import wanted_states
+    from attns_harness.runner import part_of, wanted_states
     from attns_harness.store import Standing, read_store
 
     plan = make_plan(file.matrix, registry, file.path.parent)
@@ -121,13 +127,15 @@ def _dry_run(file: Any, registry: Any, folder: Path, options: Any) -> None:
         stored = store.states()
         store.close()
     wanted, todo = wanted_states(options), 0
+    part = {p.point for p in part_of(plan, file, registry, options.blocks).cells}
     states: Counter[str] = Counter()
     for planned in plan.cells:
         row = stored.get(planned.point, Standing("not_run", planned.id))
         state = row.state if row.cell_id == planned.id or row.state == "not_run" else "stale"
         states[state] += 1
-        todo += state in wanted
-        click.echo(f"{planned.id}  {'run' if state in wanted else 'keep'}  {state:11s}  {planned.cell.label}")
+        taken = state in wanted and planned.point in part
+        todo += taken
+        click.echo(f"{planned.id}  {'run' if taken else 'keep'}  {state:11s}  {planned.cell.label}")
     kinds = Counter(a.kind for a in plan.artefacts.values())
     shared = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
     counts = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))

@@ -1,6 +1,5 @@
 """Where a run came from: its matrix, the commands that made it, the machines and versions."""
 
-import json
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any, final
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.matrix import Regime
 from attns_harness.matrix_file import parse_matrix
+from attns_harness.tables import read_environments
 from attns_harness.training_curves import read_training_curves
 from attns_harness.trajectories import read_trajectories
 
@@ -80,7 +80,7 @@ class RunFacts:
 
 def read_facts(run_dir: Path) -> RunFacts:
     """Read what a run folder has besides its tables."""
-    matrix, environments = run_dir / "matrix.toml", run_dir / "tables" / "environments.json"
+    matrix = run_dir / "matrix.toml"
     text = matrix.read_text(encoding="utf-8") if matrix.is_file() else ""
     try:
         said = tomllib.loads(text)
@@ -92,7 +92,7 @@ def read_facts(run_dir: Path) -> RunFacts:
         title=str(said.get("title", "")),
         description=" ".join(str(said.get("description", "")).split()),
         matrix=text,
-        environments=json.loads(environments.read_text(encoding="utf-8")) if environments.is_file() else None,
+        environments=read_environments(run_dir) or None,
         trainings=tuple(_trainings(read_training_curves(run_dir))),
         trajectories=read_trajectories(run_dir),
     )
