@@ -7,6 +7,7 @@ from typing import Any, final
 import numpy as np
 
 from attns_harness.analysis.frames import Frame
+from attns_harness.analysis.table import timed_on
 from attns_harness.states import FAILED
 
 STRONG_ORDER = 7
@@ -271,10 +272,9 @@ def _timed(table: Frame, *, by_regime: bool) -> Check:
 
 def _one_machine(table: Frame) -> Check:
     name = "Were the times of every problem taken on one machine?"
-    rows = table[table["time_min_s"].notna()]
-    if rows.empty or "cpu" not in rows:
+    machines = {problem: timed_on(rows) for problem, rows in table.groupby("problem", sort=True)}
+    if not any(machines.values()):
         return Check(name, None, "The run was not timed, or its rows do not name their machine.")
-    machines = rows.groupby("problem", sort=True)["cpu"].agg(lambda cpus: sorted({str(c) for c in cpus.dropna()}))
     return _result(
         name,
         [f"{problem}: {', '.join(found)}" for problem, found in machines.items() if len(found) > 1],

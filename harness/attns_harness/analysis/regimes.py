@@ -18,6 +18,7 @@ from attns_harness.analysis.curve import Curve
 from attns_harness.analysis.equal_error import classical_besides, of_seed
 from attns_harness.analysis.frames import Frame, pd
 from attns_harness.analysis.intervals import Interval, geometric_interval, mean_interval
+from attns_harness.analysis.table import timed_on
 from attns_harness.analysis.work_precision import WorkPrecisionSet
 from attns_harness.matrix import Regime
 
@@ -123,7 +124,7 @@ def regimes(
                 for bar, target in ((None, regime.target), *regime.bars.items()):
                     compared = _compare(points, problem, learned, simple, level, bar, target)
                     row = {"regime": regime.name, "problem": problem, "error": level, "target": target, **compared}
-                    row["cpu"] = _cpus(table)
+                    row["cpu"] = ", ".join(timed_on(table))
                     row["met"] = _met(row, target, regime.break_even if bar is None else None)
                     rows.append(row)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -138,11 +139,6 @@ def _problems(table: Frame, regime: Regime) -> list[str]:
     if regime.t_end is not None:
         mine &= np.isclose(table["t_end"], regime.t_end)
     return sorted(table.loc[mine, "problem"].unique())
-
-
-def _cpus(table: Frame) -> str:
-    """The processors that a problem was timed on: one kind, or its ratios mean nothing."""
-    return ", ".join(sorted(set(table.loc[table["time_min_s"].notna(), "cpu"].dropna()))) if "cpu" in table else ""
 
 
 def _candidates(rows: Frame) -> list[_Candidate]:

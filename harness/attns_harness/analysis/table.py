@@ -93,6 +93,11 @@ def prepare(table: Frame, registry: Any = None) -> Frame:
     return table
 
 
+def timed_on(rows: Frame) -> list[str]:
+    """The kinds of processors that rows were timed on; of one problem one kind, or its ratios mean nothing."""
+    return sorted(set(rows.loc[rows["time_min_s"].notna(), "cpu"].dropna().map(str))) if "cpu" in rows else []
+
+
 def _shared_times(table: Frame) -> Column:
     """Times per trajectory, a missing one taken from the cells that differ in the seed alone.
 

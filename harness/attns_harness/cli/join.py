@@ -1,7 +1,6 @@
 """Join runs of one study, problem by problem."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -20,8 +19,8 @@ def command(runs: tuple[Path, ...], out: Path) -> None:
 
     \b
     Example:
-      attns run studies/regimes.toml --block "8-link*" --out /tmp/links
-      attns join results/regimes /tmp/links --out results/regimes
+      attns run studies/regimes.toml --block "8-link*" --out results/links
+      attns join results/regimes results/links --out results/regimes
     """
     from rich.table import Table
     from rich.text import Text
@@ -29,10 +28,10 @@ def command(runs: tuple[Path, ...], out: Path) -> None:
     from attns_harness.join import join_runs
 
     origins = join_runs(runs, out)
-    out_ = console()
+    shown = console()
     table = Table("problem", "run", "cells", "without result", box=None)
     for origin in origins:
-        values: tuple[Any, ...] = (origin.problem, origin.run, origin.cells, origin.open or "")
+        values = (origin.problem, origin.run, origin.cells, origin.open or "")
         table.add_row(*(Text(str(value)) for value in values))
-    out_.print(table)
-    out_.print(Text(f"{sum(o.cells for o in origins)} cells in {out}"), soft_wrap=True)
+    shown.print(table)
+    shown.print(Text(f"{sum(o.cells for o in origins)} cells in {out}"), soft_wrap=True)
