@@ -16,7 +16,9 @@ Measured where they are 48 KB, on DOP853 and the pendulum of four links, all sta
 """
 
 
-def block_length(form: Form, dim: int, method: AbstractMethod, term: CorrectorForm | None, *, whole: bool) -> int:
+def block_length(
+    form: Form, dim: int, method: AbstractMethod, term: CorrectorForm | None, *, whole: bool, weights: int = 0
+) -> int:
     """Lanes of a block in place of ``form.lanes``.
 
     Parameters
@@ -28,6 +30,8 @@ def block_length(form: Form, dim: int, method: AbstractMethod, term: CorrectorFo
     term : CorrectorForm, optional
     whole : bool
         Whether a step is one piece, which keeps no stages in memory.
+    weights : int
+        Weights of stages that each trajectory has of its own.
     """
     lanes = form.lanes
     if term is not None and not (term.is_on_vectors(form) or term.is_polynomial_on_vectors(dim)):
@@ -37,7 +41,7 @@ def block_length(form: Form, dim: int, method: AbstractMethod, term: CorrectorFo
     tiles = lanes + lanes // 2
     if term is None:
         if isinstance(method, ExplicitRungeKutta) and not whole:
-            return _shorter(form, (method.tableau.stages + 1) * dim)
+            return _shorter(form, (method.tableau.stages + 1) * dim + weights)
         return tiles if whole and dim >= MANY else lanes
     if term.is_polynomial_on_vectors(dim) or (term.is_narrow(dim) and not (whole and dim >= MANY)):
         return lanes
@@ -50,8 +54,8 @@ def _shorter(form: Form, rows: int) -> int:
     """Lanes of a block whose ``rows`` stay in the nearest cache, but no fewer than a vector has.
 
     Measured where that is 48 KB, on DOP853: Lorenz 96 of 40 components takes half as long with 8 lanes (38 KB) as with
-    32, eight links with 16 (31 KB) 5 % less than with 32; where it is 32 KB, eight links and 27 stages with queries
-    take 4 % less with 4 lanes (16 KB) than with 8.
+    32, eight links with 16 (31 KB) 5 % less than with 32; where it is 32 KB, eight links and 24 stages whose weights
+    depend on the state take 4 % less with 4 lanes (22 KB) than with 8.
     """
     lanes, vector = form.lanes, explicit_bits(form.vector_bits) // 8 // form.itemsize
     # A fifth is left to what a step needs besides.

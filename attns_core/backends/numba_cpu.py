@@ -151,7 +151,8 @@ class NumbaBackend(AbstractBackend):
             )
 
         if problem.n > 4 * lanes:
-            lanes = block_length(form(exact=False), dim, method, term, whole=whole)
+            weights = 0 if own is None else own.attentive_weights
+            lanes = block_length(form(exact=False), dim, method, term, whole=whole, weights=weights)
 
         def generate(exact: bool) -> Generated:
             return _fixed_kernel(problem, method, with_term, graph, form(exact), whole, own)

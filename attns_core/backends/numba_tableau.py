@@ -7,7 +7,7 @@ import numpy as np
 
 from attns_core.correction import learned_weights
 from attns_core.kernels.fixed import staged_coefficients
-from attns_core.kernels.queries import Queries, query_arrays
+from attns_core.kernels.queries import Queries, is_quadratic, query_arrays
 from attns_core.kernels.stage_arrays import of_blocks
 from attns_core.method import ExplicitRungeKutta
 from attns_core.trained_corrector import TrainedCorrector
@@ -37,11 +37,19 @@ class LearnedTables:
         return int(self.b.shape[-1])
 
     @property
+    def attentive_weights(self) -> int:
+        """Weights that each trajectory has of its own."""
+        stages = int(np.count_nonzero(self.method.tableau.needed))
+        return self.sets * stages * (stages + 1) // 2 if self.corrector.is_attentive else 0
+
+    @property
     def queries(self) -> Queries | None:
         """The compiled-in part of the queries."""
         if not self.corrector.is_attentive:
             return None
-        return Queries(len(self.b) - 1, self.corrector.mean.size, limited=self.corrector.lower is not None)
+        trained = self.corrector
+        limited, quadratic = trained.lower is not None, is_quadratic(trained.exponents)
+        return Queries(len(self.b) - 1, trained.mean.size, limited=limited, quadratic=quadratic)
 
     def arrays(self, dtype: str) -> tuple[Any, ...]:
         """The staged form's arguments."""

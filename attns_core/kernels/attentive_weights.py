@@ -13,10 +13,10 @@ _intrinsic: Any = intrinsic
 
 
 def attentive_weights(*, queries: int, dtype: str, lanes: int, vector_bits: int) -> Any:
-    """The function ``combine(target, place, weights, first, last, g, row)``; it returns 0.
+    """The function ``combine(target, weights, count, g, row)``; it returns 0.
 
-    It leaves ``weights[x, 0] + sum_m weights[x, 1 + m] * g[row + m]`` in row ``place + x - first`` of ``target``, for
-    ``x`` from ``first`` to ``last``. Rows have ``lanes`` values.
+    It leaves ``weights[x, 0] + sum_m weights[x, 1 + m] * g[row + m]`` in row ``x`` of ``target``, for each ``x`` below
+    ``count``. Rows have ``lanes`` values.
 
     Parameters
     ----------
@@ -30,14 +30,14 @@ def attentive_weights(*, queries: int, dtype: str, lanes: int, vector_bits: int)
     side = 2 if lanes % (2 * width) == 0 else 1
 
     @_intrinsic
-    def combine(context: Any, target: Any, place: Any, weights: Any, first: Any, last: Any, g: Any, row: Any) -> Any:
-        signature = types.intp(target, place, weights, first, last, g, row)
+    def combine(context: Any, target: Any, weights: Any, count: Any, g: Any, row: Any) -> Any:
+        signature = types.intp(target, weights, count, g, row)
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             given = Arguments(context, builder, signature, args)
             intp, v = context.get_value_type(types.intp), Vectors(builder, dtype, width)
-            rows, table, values = (given.pointer(i) for i in (0, 2, 5))
-            start, begin, end, query = (given.index(i) for i in (1, 3, 4, 6))
+            rows, table, values = (given.pointer(i) for i in (0, 1, 3))
+            end, query = given.index(2), given.index(4)
 
             def at(index: Any, lane: Any, q: int) -> Any:
                 return builder.add(builder.add(builder.mul(index, intp(lanes)), lane), intp(q * width))
@@ -47,15 +47,14 @@ def attentive_weights(*, queries: int, dtype: str, lanes: int, vector_bits: int)
                     [v.load(values, at(builder.add(query, intp(m)), lane, q)) for q in range(side)]
                     for m in range(queries)
                 ]
-                with cgutils.for_range_slice(builder, begin, end, intp(1)) as (x, _):
+                with cgutils.for_range_slice(builder, intp(0), end, intp(1)) as (x, _):
                     entry = builder.mul(x, intp(1 + queries))
                     sums = [v.spread(table, entry)] * side
                     for m, of_query in enumerate(values_of):
                         weight = v.spread(table, builder.add(entry, intp(1 + m)))
                         sums = [v.fma(weight, value, total) for value, total in zip(of_query, sums, strict=True)]
-                    own = builder.add(start, builder.sub(x, begin))
                     for q, total in enumerate(sums):
-                        v.store(total, rows, at(own, lane, q))
+                        v.store(total, rows, at(x, lane, q))
             return context.get_constant(types.intp, 0)
 
         return signature, generate

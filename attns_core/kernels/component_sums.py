@@ -15,6 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from attns_core.kernels.layer_function import Arguments
+from attns_core.kernels.loops import rolled
 from attns_core.kernels.vector_arithmetic import Vectors, vector_width
 from attns_core.kernels.vectors import registers
 
@@ -181,7 +182,7 @@ class _Sums:
                     builder.store(self.v.load(self.k, builder.add(self.part, place)), mine[c][q])
         self._add(self.first, d, lane, of_rows, begun=[self.part is not None, False])
         after = builder.add(self.first, self.intp(1))
-        with cgutils.for_range_slice(builder, after, self.last, self.intp(1)) as (m, _):
+        with rolled(builder, after, self.last) as m:
             self._add(m, d, lane, of_rows, begun=[True, True])
         for c in range(count):
             for q, place in enumerate(self._places(d, c, lane)):

@@ -20,7 +20,7 @@ from attns_core.kernels.form import Form, Generated, begin, each_step, entry
 from attns_core.kernels.graph import Graph
 from attns_core.kernels.lanes import lane_loop, written
 from attns_core.kernels.order import ordered
-from attns_core.kernels.queries import QUERY_ARGUMENTS, Queries
+from attns_core.kernels.queries import Queries
 from attns_core.kernels.source import Source
 from attns_core.kernels.stage_arrays import component_tables, define_sums, evaluate_stage, used_components
 from attns_core.kernels.step import Step
@@ -100,8 +100,8 @@ class StagedLines:
 
     A stage's argument waits where the next stage will be, so that nothing is copied; stages that are left out are zero
     after the step. With ``sets`` of weights, as learned tableaus have, each of as many blocks of components has its
-    own, the tableau is full, and rows are summed two at a time. With ``queries``, weights depend on the state: those of
-    the present two rows are made before they are used.
+    own, the tableau is full, and rows are summed two at a time. With ``queries``, weights depend on the state, and
+    are made at the beginning of the step.
     """
 
     arguments: str = "starts, slots, weights, times, after"
@@ -109,8 +109,9 @@ class StagedLines:
 
     def __init__(self, graph: Graph, form: Form, *, sets: int | None = None, queries: Queries | None = None) -> None:
         self.sets, self.form, self.full, self.queries = sets or 1, form, sets is not None, queries
+        self.weights = "weights"
         if queries is not None:
-            self.arguments = f"{self.arguments}, {QUERY_ARGUMENTS}"
+            self.arguments, self.weights = f"{self.arguments}, {queries.arguments}", "mine"
         self.emitter = emitter = Emitter(graph, form.function)
         self.dim = len(graph.outputs)
         self.time = emitter.time_lines(graph.outputs, "ts", "s")
@@ -131,7 +132,7 @@ class StagedLines:
         dim = self.dim
         define_sums(out, dim, self.sets, self.form, full=self.full, attentive=self.queries is not None)
         if self.queries is not None:
-            self.queries.ask(out, self.form)
+            self.queries.attend(out, self.form, self.sets)
         if self.full:
             out.line("partner = 0")
         with out.block("for s in range(stages)"):
@@ -149,47 +150,33 @@ class StagedLines:
                 out.lines(self.time)
             evaluate_stage(out, dim, self.used, self.lane, self.results)
         if not self.full:
-            out.line(f"done = weigh(y, 0, {self._terms(out, 'stages')})")
+            out.line(f"done = weigh(y, 0, {self._terms('stages')})")
             return
         with out.block("if partner == stages"):
-            out.line(f"done = weigh_rest(y, 0, {self._rest(out, 'stages')}, (stages + 1) * {dim})")
+            out.line(f"done = weigh_rest(y, 0, {self._rest('stages')}, (stages + 1) * {dim})")
         with out.block("else"):
-            out.line(f"done = weigh(y, 0, {self._terms(out, 'stages')})")
+            out.line(f"done = weigh(y, 0, {self._terms('stages')})")
 
     def _argument(self, out: Source) -> None:
         """State and sum of row ``s``; of a full tableau two rows share all terms but the second's last."""
         row = f"(s + 1) * {self.dim}"
         if not self.full:
-            out.line(f"done = weigh_onto(k, {row}, {self._terms(out, 's')}, w, h)")
+            out.line(f"done = weigh_onto(k, {row}, {self._terms('s')}, w, h)")
             return
         with out.block("if partner == s"):
-            out.line(f"done = weigh_rest_onto(k, {row}, {self._rest(out, 's')}, {row}, w, h)")
+            out.line(f"done = weigh_rest_onto(k, {row}, {self._rest('s')}, {row}, w, h)")
         with out.block("else"):
             out.line("partner = after[s]")
-            terms, ahead = self._terms(out, "s"), self._ahead(out)
-            out.line(f"done = weigh_two(k, {row}, {terms}, (partner + 1) * {self.dim}, {ahead}, w, h)")
+            ahead = f"(partner + 1) * {self.dim}, starts[partner]"
+            out.line(f"done = weigh_two(k, {row}, {self._terms('s')}, {ahead}, w, h)")
 
-    def _terms(self, out: Source, row: str) -> str:
+    def _terms(self, row: str) -> str:
         """Stages, weights, first and last term of a row's sum."""
-        if self.queries is None:
-            return f"k, slots, weights, starts[{row}], starts[{row} + 1]"
-        self.queries.combine(out, row, self.sets, "0")
-        return f"k, kept, mine, 0, starts[{row} + 1] - starts[{row}]"
+        return f"k, slots, {self.weights}, starts[{row}], starts[{row} + 1]"
 
-    def _ahead(self, out: Source) -> str:
-        """Where the weights of the row ``partner`` begin."""
-        if self.queries is None:
-            return "starts[partner]"
-        self.queries.combine(out, "partner", self.sets, "most")
-        return "most"
-
-    def _rest(self, out: Source, row: str) -> str:
+    def _rest(self, row: str) -> str:
         """As :meth:`_terms` for the last term of a row that was begun ahead."""
-        out.line(f"end = starts[{row} + 1]")
-        if self.queries is None:
-            return "k, slots, weights, end - 1, end"
-        out.line(f"end = end - starts[{row}]")
-        return "k, kept, later, end - 1, end"
+        return f"k, slots, {self.weights}, starts[{row} + 1] - 1, starts[{row} + 1]"
 
 
 def staged_coefficients(

@@ -11,12 +11,12 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from attns_core.kernels.expressions import Expressions, Typed, unknown
+from attns_core.kernels.loops import keep_rolled
 
 _intrinsic: Any = intrinsic
 
@@ -143,7 +143,8 @@ class _Writer:
         counter.add_incoming(builder.add(counter, stride, flags=["nsw"]), next_)
         again = builder.branch(head)
         if _has_loop(body):
-            again.set_metadata("llvm.loop", _rolled(builder.module))
+            # Copies of the loops within take seconds to compile.
+            keep_rolled(builder.module, again)
         builder.position_at_end(after)
         if hidden is None:
             del self.at.known[name]
@@ -185,15 +186,6 @@ def _has_loop(body: Sequence[ast.stmt]) -> bool:
         or (isinstance(statement, ast.If) and (_has_loop(statement.body) or _has_loop(statement.orelse)))
         for statement in body
     )
-
-
-def _rolled(module: Any) -> Any:
-    """What says that a loop is not to be unrolled: copies of the loops within take seconds to compile."""
-    wish = module.add_metadata(["llvm.loop.unroll.disable"])
-    # The node of a loop begins with itself, by which it differs from those of other loops.
-    node = module.add_metadata([wish, wish, ir.IntType(64)(len(module.metadata))])
-    node.operands = (node, wish)
-    return node
 
 
 @final
