@@ -212,7 +212,9 @@ class AttentiveDerivatives:
         for a in range(features):
             for b in range(a):
                 blocks[a, :, b] = blocks[b, :, a] = (blocks[a, :, b] - blocks[a, :, a] - blocks[b, :, b]) / 2
-        across = np.einsum("an,nwm,bn->awmb", self.phi, mixed, self.basis, optimize=True)
+        # Feature by feature: as one einsum of three operands it would not be matrix products.
+        of_pairs = mixed.reshape(n, -1)
+        across = np.stack([(of_pairs * phi[:, None]).T @ self.basis.T for phi in self.phi])
         alone = [[self.basis * both[:, m, k] @ self.basis.T for k in range(queries)] for m in range(queries)]
         size = features * own
         across = across.reshape(size, -1)
