@@ -20,6 +20,8 @@ AttentiveRows: TypeAlias = tuple[list[Rows], Array]
 """Rows by each feature, and the queries' coefficients ``(queries, n_basis)``."""
 
 _MOST_UNKNOWNS = 6000
+_SQUARES = 16
+"""Pairs whose squares of derivatives by all weights are made at a time: they are to stay in a cache."""
 
 
 @final
@@ -197,21 +199,21 @@ class AttentiveDerivatives:
         """``J.T @ J``."""
         n, _, own = self.by_own.shape
         features, queries = len(self.phi), self.by_query.shape[2]
-        blocks = np.zeros((features, own, features, own))
-        # Of each pair, weights and queries together: (n, n_weights, queries) and (n, queries, queries).
+        first, second = np.triu_indices(features)
+        products, squares = self.phi[first] * self.phi[second], np.zeros((first.size, own * own))
+        # Of each pair: its square (n_weights, n_weights), of which all products of features make use, and
+        # weights and queries together (n_weights, queries) and (queries, queries).
+        each = np.empty((_SQUARES, own, own))
         mixed, both = np.empty((n, own, queries)), self.by_query.transpose(0, 2, 1) @ self.by_query
-        for first in range(0, n, CHUNK):
-            part = slice(first, first + CHUNK)
-            D, phi = self.by_own[part], self.phi[:, part]
+        for start in range(0, n, _SQUARES):
+            part = slice(start, start + _SQUARES)
+            D = self.by_own[part]
+            of_each = np.matmul(D.transpose(0, 2, 1), D, out=each[: len(D)])
+            squares += products[:, part] @ of_each.reshape(len(D), -1)
             np.matmul(D.transpose(0, 2, 1), self.by_query[part], out=mixed[part])
-            for a in range(features):
-                blocks[a, :, a] += _square(D, phi[a])
-                # A product of two features by the square of their sum: squares take half of the operations.
-                for b in range(a):
-                    blocks[a, :, b] += _square(D, phi[a] + phi[b])
-        for a in range(features):
-            for b in range(a):
-                blocks[a, :, b] = blocks[b, :, a] = (blocks[a, :, b] - blocks[a, :, a] - blocks[b, :, b]) / 2
+        blocks = np.empty((features, own, features, own))
+        for a, b, square in zip(first, second, squares.reshape(-1, own, own), strict=True):
+            blocks[a, :, b] = blocks[b, :, a] = square
         # Feature by feature: as one einsum of three operands it would not be matrix products.
         of_pairs = mixed.reshape(n, -1)
         across = np.stack([(of_pairs * phi[:, None]).T @ self.basis.T for phi in self.phi])
@@ -235,9 +237,3 @@ class AttentiveDerivatives:
         by_feature = np.einsum("nc,mn->mnc", r, self.phi).reshape(len(self.phi), -1) @ self.by_own.reshape(-1, own)
         by_query = np.einsum("ncm,nc->mn", self.by_query, r) @ self.basis.T
         return np.concatenate([by_feature.ravel(), by_query.ravel()])
-
-
-def _square(D: Array, factor: Array) -> Array:
-    """``sum_n factor_n^2 D_n.T @ D_n`` of derivatives (n, dim, n_weights)."""
-    scaled = (D * factor[:, None, None]).reshape(-1, D.shape[2])
-    return scaled.T @ scaled
