@@ -20,8 +20,8 @@ AttentiveRows: TypeAlias = tuple[list[Rows], Array]
 """Rows by each feature, and the queries' coefficients ``(queries, n_basis)``."""
 
 _MOST_UNKNOWNS = 6000
-_SQUARES = 16
-"""Pairs whose squares of derivatives by all weights are made at a time: they are to stay in a cache."""
+_PAIRS, _TILE = 32, 32
+"""Pairs and rows whose squares of derivatives are made at a time: they are to stay in a cache."""
 
 
 @final
@@ -200,20 +200,18 @@ class AttentiveDerivatives:
         n, _, own = self.by_own.shape
         features, queries = len(self.phi), self.by_query.shape[2]
         first, second = np.triu_indices(features)
-        products, squares = self.phi[first] * self.phi[second], np.zeros((first.size, own * own))
-        # Of each pair: its square (n_weights, n_weights), of which all products of features make use, and
-        # weights and queries together (n_weights, queries) and (queries, queries).
-        each = np.empty((_SQUARES, own, own))
-        mixed, both = np.empty((n, own, queries)), self.by_query.transpose(0, 2, 1) @ self.by_query
-        for start in range(0, n, _SQUARES):
-            part = slice(start, start + _SQUARES)
-            D = self.by_own[part]
-            of_each = np.matmul(D.transpose(0, 2, 1), D, out=each[: len(D)])
-            squares += products[:, part] @ of_each.reshape(len(D), -1)
-            np.matmul(D.transpose(0, 2, 1), self.by_query[part], out=mixed[part])
+        products = self.phi[first] * self.phi[second]
         blocks = np.empty((features, own, features, own))
-        for a, b, square in zip(first, second, squares.reshape(-1, own, own), strict=True):
-            blocks[a, :, b] = blocks[b, :, a] = square
+        for start in range(0, own, _TILE):
+            stop = min(start + _TILE, own)
+            tiles = self._weighted_squares(products, start, stop)
+            for a, b, tile in zip(first, second, tiles, strict=True):
+                for c, d in {(a, b), (b, a)}:
+                    blocks[c, start:stop, d, :stop] = tile
+                    blocks[c, :start, d, start:stop] = tile[:, :start].T
+        # Of each pair, weights and queries together: (n, n_weights, queries) and (n, queries, queries).
+        mixed = self.by_own.transpose(0, 2, 1) @ self.by_query
+        both = self.by_query.transpose(0, 2, 1) @ self.by_query
         # Feature by feature: as one einsum of three operands it would not be matrix products.
         of_pairs = mixed.reshape(n, -1)
         across = np.stack([(of_pairs * phi[:, None]).T @ self.basis.T for phi in self.phi])
@@ -221,6 +219,19 @@ class AttentiveDerivatives:
         size = features * own
         across = across.reshape(size, -1)
         return np.block([[blocks.reshape(size, size), across], [across.T, np.block(alone)]])
+
+    def _weighted_squares(self, weights: Array, start: int, stop: int) -> Array:
+        """Rows ``start`` to ``stop`` of ``sum_n w_n D_n.T @ D_n`` up to column ``stop``, for each row of (m, n).
+
+        The square of a pair's derivatives is made once for all of them.
+        """
+        rows = stop - start
+        out = np.zeros((len(weights), rows * stop))
+        for pair in range(0, len(self.by_own), _PAIRS):
+            D = self.by_own[pair : pair + _PAIRS]
+            squares = D[:, :, start:stop].transpose(0, 2, 1) @ D[:, :, :stop]
+            out += weights[:, pair : pair + _PAIRS] @ squares.reshape(len(D), -1)
+        return out.reshape(-1, rows, stop)
 
     def times(self, x: Array) -> Array:
         """``J @ x``."""
