@@ -200,15 +200,9 @@ class AttentiveDerivatives:
         n, _, own = self.by_own.shape
         features, queries = len(self.phi), self.by_query.shape[2]
         first, second = np.triu_indices(features)
-        products = self.phi[first] * self.phi[second]
         blocks = np.empty((features, own, features, own))
-        for start in range(0, own, _TILE):
-            stop = min(start + _TILE, own)
-            tiles = self._weighted_squares(products, start, stop)
-            for a, b, tile in zip(first, second, tiles, strict=True):
-                for c, d in {(a, b), (b, a)}:
-                    blocks[c, start:stop, d, :stop] = tile
-                    blocks[c, :start, d, start:stop] = tile[:, :start].T
+        for a, b, square in zip(first, second, self._squares(self.phi[first] * self.phi[second]), strict=True):
+            blocks[a, :, b] = blocks[b, :, a] = square
         # Of each pair, weights and queries together: (n, n_weights, queries) and (n, queries, queries).
         mixed = self.by_own.transpose(0, 2, 1) @ self.by_query
         both = self.by_query.transpose(0, 2, 1) @ self.by_query
@@ -220,18 +214,23 @@ class AttentiveDerivatives:
         across = across.reshape(size, -1)
         return np.block([[blocks.reshape(size, size), across], [across.T, np.block(alone)]])
 
-    def _weighted_squares(self, weights: Array, start: int, stop: int) -> Array:
-        """Rows ``start`` to ``stop`` of ``sum_n w_n D_n.T @ D_n`` up to column ``stop``, for each row of (m, n).
+    def _squares(self, weights: Array) -> Array:
+        """``sum_n w_n D_n.T @ D_n`` for each row of ``weights`` (m, n), shape (m, n_weights, n_weights).
 
-        The square of a pair's derivatives is made once for all of them.
+        The square of a pair's derivatives is made once for all of them, a tile at a time, up to the diagonal.
         """
-        rows = stop - start
-        out = np.zeros((len(weights), rows * stop))
-        for pair in range(0, len(self.by_own), _PAIRS):
-            D = self.by_own[pair : pair + _PAIRS]
-            squares = D[:, :, start:stop].transpose(0, 2, 1) @ D[:, :, :stop]
-            out += weights[:, pair : pair + _PAIRS] @ squares.reshape(len(D), -1)
-        return out.reshape(-1, rows, stop)
+        n, _, own = self.by_own.shape
+        squares = np.empty((len(weights), own, own))
+        for start in range(0, own, _TILE):
+            rows, end = slice(start, start + _TILE), min(start + _TILE, own)
+            tile = np.zeros((len(weights), (end - start) * end))
+            for pair in range(0, n, _PAIRS):
+                pairs = slice(pair, pair + _PAIRS)
+                D = self.by_own[pairs]
+                tile += weights[:, pairs] @ (D[:, :, rows].transpose(0, 2, 1) @ D[:, :, :end]).reshape(len(D), -1)
+            squares[:, rows, :end] = tile.reshape(-1, end - start, end)
+            squares[:, :start, rows] = squares[:, rows, :start].transpose(0, 2, 1)
+        return squares
 
     def times(self, x: Array) -> Array:
         """``J @ x``."""
