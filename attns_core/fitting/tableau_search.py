@@ -26,6 +26,8 @@ _REGAINED = 100.0
 """Damping that a round of new pairs begins with, in terms of what the one before ended with."""
 _WORTH = 0.95
 """A round that leaves more than this fraction of the held-out error was not worth another."""
+_POOR = 2
+"""Rounds of queries in a row that may be so: of their many weights, a few hard pairs hide what a round has gained."""
 
 
 @final
@@ -124,7 +126,7 @@ class TableauSearch:
     def attend(self, *, rounds: int, iterations: int, report: Report | None = None) -> bool:
         """Rounds on the weights found and on queries; whether the keyboard ended it, with the best so far."""
         training, held_out = self._asked
-        weights, damping = training.begun(self.rows, self._seed), DAMPING
+        weights, damping, poor = training.begun(self.rows, self._seed), DAMPING, 0
         for _ in range(rounds):
             self._shares = tuple(_finite(model.sizes(weights)) for model in self._asked)
             before = self.held_out_loss
@@ -137,7 +139,8 @@ class TableauSearch:
                 self._attentive, self.held_out_loss, weights = found.weights, loss, found.weights
             if found.interrupted:
                 return True
-            if self.held_out_loss > _WORTH**2 * before:
+            poor = poor + 1 if self.held_out_loss > _WORTH**2 * before else 0
+            if poor == _POOR:
                 break
         return False
 

@@ -19,7 +19,7 @@ class TableauLevenbergMarquardt(AbstractRecipe):
 
     The search goes in rounds. Each draws its pairs anew by how badly the step does on them so far, so that rare hard
     states are found and kept; a stage of the search ends when a round lowers the held-out error by less than a
-    twentieth.
+    twentieth, that of queries when two rounds in a row do.
 
     Parameters
     ----------
