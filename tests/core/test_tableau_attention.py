@@ -23,10 +23,12 @@ from attns_core.correction import features
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.diagnostics import feature_jacobian
 from attns_core.equation import Equation
+from attns_core.fitting import tableau_search
 from attns_core.fitting.attentive_model import AttentiveModel, QueryBasis
 from attns_core.fitting.learned_tableau import stage_by_stage, starting_nodes
 from attns_core.fitting.skeleton import monomials
 from attns_core.fitting.step_model import StepModel
+from attns_core.fitting.tableau_search import TableauSearch
 from attns_core.linearisation import Linearisation
 from attns_core.operations import operations
 from attns_core.trained_corrector import Layer, TrainedCorrector
@@ -179,6 +181,19 @@ def test_it_learns_more_than_weights_that_are_the_same_everywhere(pairs: Dataset
     np.testing.assert_array_equal(attentive.trained.tableau, again.trained.tableau)
     np.testing.assert_array_equal(attentive.trained.layers[0].weight, again.trained.layers[0].weight)
     assert any("shared weights, 2 queries" in text for text in texts)
+
+
+@pytest.mark.parametrize(("worth", "rounds"), [(0.0, 2), (10.0, 5)], ids=["all are poor", "none is"])
+def test_queries_are_trained_until_two_rounds_in_a_row_gain_little(
+    pairs: Dataset, monkeypatch: pytest.MonkeyPatch, worth: float, rounds: int
+) -> None:
+    monkeypatch.setattr(tableau_search, "_WORTH", worth)
+    search = TableauSearch(pairs, Linearisation(PENDULUM), pairs=200, seed=0)
+    search.ask(1, degree=2, blocks=1)
+    search.run(blocks=(1,), starts=1, rounds=1, iterations=2)
+    seen: list[str] = []
+    assert not search.attend(rounds=5, iterations=1, report=lambda title, *_: seen.append(title))
+    assert len(seen) == rounds
 
 
 def test_rollouts_gain_what_steps_gain_and_weights_are_kept(tmp_path: Path) -> None:
