@@ -176,22 +176,23 @@ class StepModel:
         data, dim = self.data, self.data.dim
         increments, states, k = self.forward(rows)
         stacked = np.stack(k)
-        # g[l][n, c, d]: residual c of pair n by component d of what row l combines.
-        g: dict[int, Array] = {len(rows): np.broadcast_to(np.diag(data.dt / data.scale), (data.n, dim, dim))}
+        # g[n, l - 1, c, d]: residual c of pair n by component d of what row l combines.
+        g = np.empty((data.n, len(rows), dim, dim))
+        g[:, -1] = np.diag(data.dt / data.scale)
         if self.weight is not None:
-            g[len(rows)] = g[len(rows)] * self.weight[:, None, None]
+            g[:, -1] *= self.weight[:, None, None]
         for n in range(len(rows) - 1, 0, -1):
-            by_stage = sum(g[m] * _of_pairs(rows[m - 1][n]) for m in range(n + 1, len(rows) + 1))
-            g[n] = data.dt * (by_stage @ self.lin.jacobian(self._time(n), states[n]))
+            by_stage = _by_stage(n, rows, g)
+            g[:, n - 1] = data.dt * (by_stage @ self.lin.jacobian(self._time(n), states[n]))
         first = 0
         for n in range(1, len(rows) + 1):
             before = stacked[:n].transpose(2, 0, 1)
             own = out[:, :, first : first + n * self.sets].reshape(data.n, dim, n, self.sets)
             if self.sets == dim:
-                np.multiply(g[n][:, :, None, :], before[:, None], out=own)
+                np.multiply(g[:, n - 1, :, None, :], before[:, None], out=own)
             else:
                 for i, d in enumerate(self._members()):
-                    own[..., i] = g[n][:, :, d] @ before[:, :, d].transpose(0, 2, 1)
+                    own[..., i] = g[:, n - 1, :, d] @ before[:, :, d].transpose(0, 2, 1)
             first += n * self.sets
         return self._weighted(increments)
 
@@ -212,6 +213,16 @@ class StepModel:
             rows.append(x[first : first + n * self.sets].reshape(n, self.sets)[:, self.block])
             first, n = first + n * self.sets, n + 1
         return rows
+
+
+def _by_stage(n: int, rows: Rows, g: Array) -> Array:
+    """Derivatives (n_pairs, c, d) by the ``n``-th stage: those by the rows after it, times its weight in each."""
+    later = rows[n:]
+    if later[0].ndim == 3 and later[0].shape[1] == 1:
+        # A product per pair passes through memory once; the sum below does so five times.
+        weights = np.stack([row[n, 0] for row in later], axis=1)
+        return (weights[:, None] @ g[:, n:].reshape(*weights.shape, -1)).reshape(g[:, 0].shape)
+    return sum((g[:, l] * _of_pairs(rows[l][n]) for l in range(n, len(rows))), np.zeros_like(g[:, 0]))
 
 
 def _of_pairs(weight: Array) -> Array:
