@@ -222,7 +222,7 @@ def _by_stage(n: int, rows: Rows, g: Array) -> Array:
         # A product per pair passes through memory once; the sum below does so five times.
         weights = np.stack([row[n, 0] for row in later], axis=1)
         return (weights[:, None] @ g[:, n:].reshape(*weights.shape, -1)).reshape(g[:, 0].shape)
-    return sum((g[:, l] * _of_pairs(rows[l][n]) for l in range(n, len(rows))), np.zeros_like(g[:, 0]))
+    return sum((g[:, m] * _of_pairs(rows[m][n]) for m in range(n, len(rows))), np.zeros_like(g[:, 0]))
 
 
 def _of_pairs(weight: Array) -> Array:
