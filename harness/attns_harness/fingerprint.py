@@ -6,20 +6,23 @@ make results stale, and a change of what is computed does.
 
 import ast
 import hashlib
-import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import attns_core
 from attns_core.corrector import Corrector
 from attns_core.equation import Equation
 from attns_core.identity import content_hash
 from attns_core.registry import PluginRecord, Registry
 from attns_harness.cells import Cell, coordinates_of
+from attns_harness.imported_code import ImportedCode, source_file
 from attns_harness.specs import Spec
 
+CORE = "attns_core"
 TRAINING = ("dataset", "fitting", "flow", "recipe", "sequence_training", "training")
+"""Parts of the core that decide weights alone: of them, a recipe's cells are hashed with what it imports."""
 NO_OUTCOME = (
     "array_cache",
     "black_box",
@@ -72,24 +75,33 @@ def files_fingerprint(paths: list[Path]) -> str:
 
 
 def module_fingerprint(module: str) -> str:
-    """Of the file that a loaded module came from; its name where there is none."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return file_fingerprint(Path(file)) if file and Path(file).is_file() else module
+    """Of the file that a module comes from; its name where there is none."""
+    file = source_file(module)
+    return file_fingerprint(file) if file else module
+
+
+def modules_fingerprint(modules: list[str]) -> str:
+    """Hash over the files that modules come from."""
+    return content_hash([[name, module_fingerprint(name)] for name in modules])
 
 
 class Fingerprints:
-    """The code behind every cell of a plan; each piece is hashed once."""
+    """The code behind every cell of a plan; each piece is hashed once.
+
+    All of the core that computes solutions is one piece, so that a change of it makes every cell stale. What is
+    registered, and the core's part in training, is hashed with what it imports: a change of one recipe, or of a
+    file that only it uses, leaves the weights of the others as they are.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._cache: dict[Any, Any] = {}
-        core = Path(sys.modules["attns_core"].__file__ or "").parent
-        parts = sorted(p for p in core.iterdir() if p.stem not in (*TRAINING, *NO_OUTCOME))
-        self.numerics = files_fingerprint(parts)
-        self.training = files_fingerprint([p for n in TRAINING for p in (core / n, core / f"{n}.py")])
-        self.metrics = content_hash(
-            [[m.name, module_fingerprint(m.compute.__module__)] for m in registry.all("metric")]
-        )
+        self._own = ImportedCode()
+        self._training = ImportedCode(CORE, without=tuple(f"{CORE}.{name}" for name in NO_OUTCOME))
+        folder = Path(attns_core.__file__).parent
+        self.numerics = files_fingerprint(sorted(p for p in folder.iterdir() if p.stem not in (*TRAINING, *NO_OUTCOME)))
+        self.training = content_hash([self._trained_with(f"{CORE}.{n}") for n in ("training", "sequence_training")])
+        self.metrics = content_hash([[m.name, self.code(m.compute.__module__)] for m in registry.all("metric")])
 
     def of(self, cell: Cell) -> dict[str, Any]:
         """What decides the outcome of a cell besides its coordinates, piece by piece, as JSON."""
@@ -101,11 +113,11 @@ class Fingerprints:
         if cell.coordinates is not None:
             basis["coordinates"] = self.coordinates(cell.coordinates)
         if cell.solver is not None:
-            basis["solver"] = self._object("solver", cell.solver)
+            basis["solver"] = self.registered("solver", cell.solver)
         if cell.method is not None:
             basis["method"] = self.method(cell.method)
         if cell.backend is not None:
-            basis["backend"] = self._object("backend", cell.backend)
+            basis["backend"] = self.registered("backend", cell.backend)
         if cell.training is not None and cell.training.corrector is not None and cell.training.recipe is not None:
             basis["corrector"] = self.corrector(cell.training.corrector)
             basis["recipe"] = self.recipe(cell.training.recipe)
@@ -143,24 +155,43 @@ class Fingerprints:
         if key not in self._cache:
             recipe = self._registry.get("recipe", spec.name)
             recipe = recipe.with_options(**spec.options) if spec.options else recipe
-            code = module_fingerprint(type(recipe).__module__)
+            code = self._trained_with(type(recipe).__module__)
             self._cache[key] = content_hash([recipe.identity(), code, self._owner("recipe", spec.name)])
         return self._cache[key]
 
-    def _object(self, kind: str, name: str) -> str:
+    def registered(self, kind: str, name: str) -> str:
         key = (kind, name)
         if key not in self._cache:
             value = self._registry.get(kind, name)
             options = value.options() if kind == "backend" else {}
-            code = module_fingerprint(type(value).__module__)
-            # A black box made by a decorator lives in our module; its author's file is the owner's.
+            code = self.code(_home(value, self._registry.owner(kind, name)))
             self._cache[key] = content_hash([code, self._owner(kind, name), repr(sorted(options.items()))])
         return self._cache[key]
+
+    def code(self, module: str) -> str:
+        """Of a module and what it imports from its own package; not the core's: that is among the numerics."""
+        own = module.partition(".")[0] != CORE
+        return modules_fingerprint(self._own.modules(module) if own else [module])
+
+    def _trained_with(self, module: str) -> str:
+        """Of a module and what it imports from its own package and from the core's part in training."""
+        return modules_fingerprint([name for name in self._training.modules(module) if not _computes(name)])
 
     def _owner(self, kind: str, name: str) -> list[str]:
         record: PluginRecord = self._registry.owner(kind, name)
         path = Path(record.source)
         if record.distribution:
-            module = module_fingerprint(record.source) if kind == "solver" else ""
-            return [record.distribution, record.version, module]
+            return [record.distribution, record.version]
         return [path.name, file_fingerprint(path) if path.is_file() else ""]
+
+
+def _computes(module: str) -> bool:
+    """Whether it is the core's and among the numerics."""
+    package, _, rest = module.partition(".")
+    return package == CORE and rest.partition(".")[0] not in TRAINING
+
+
+def _home(value: Any, record: PluginRecord) -> str:
+    """Module that its author wrote it in: a black box is an object of the core, its implementation is not."""
+    module = getattr(value, "implementation", value).__module__
+    return module if module.partition(".")[0] == record.source.partition(".")[0] else record.source
