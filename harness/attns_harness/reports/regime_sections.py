@@ -31,16 +31,16 @@ def sentence(row: dict[str, object]) -> str:
         other = "classical solver" if row["bar"] == "fastest classical" else str(row["bar"])
         return f"{where}: {row['learned']} delivers it, no {other} does at the steps that were timed."
     low, high = row["low"], row["high"]
-    spread = "" if low is None or np.isnan(float(str(low))) else f" [{low:.2g}, {high:.2g}]"
+    spread = "" if low is None or np.isnan(float(str(low))) else f" [{low:.3g}, {high:.3g}]"
     aim = "" if row["met"] == "" else f", target {row['target']:g}: {'met' if row['met'] == 'yes' else row['met']}"
     even = float(str(row["break_even"]))
     pays = f"break-even {even:.1e} trajectories" if np.isfinite(even) else "never breaks even"
     first = row.get("quickest_break_even")
     if isinstance(first, float) and first < even:
-        pays += f" ({first:.1e} at {row['quickest_ratio']:.2g} times for the cell that repays its training first)"
+        pays += f" ({first:.1e} at {row['quickest_ratio']:.3g} times for the cell that repays its training first)"
     return (
-        f"{where}: {row['verdict']}, {row['ratio']:.2g}{spread} times {_bar(row)} "
-        f"({row['ratio_p99']:.2g} at equal 99th percentile), {pays}{aim}."
+        f"{where}: {row['verdict']}, {row['ratio']:.3g}{spread} times {_bar(row)} "
+        f"({row['ratio_p99']:.3g} at equal 99th percentile), {pays}{aim}."
     )
 
 
