@@ -1,14 +1,14 @@
-"""``--block``: a part of a matrix, by the names of its blocks."""
+"""A part of a matrix, by the names of its blocks."""
 
 import fnmatch
 from collections.abc import Sequence
 
 from attns_core.errors import AttnsError, UnknownNameError
-from attns_harness.matrix import Matrix
+from attns_harness.matrix import Block, Matrix
 
 
-def with_blocks(matrix: Matrix, wanted: Sequence[str]) -> Matrix:
-    """The matrix with the blocks alone that are named, or that a pattern such as ``"8-link*"`` covers.
+def blocks_named(matrix: Matrix, wanted: Sequence[str]) -> list[Block]:
+    """The blocks that are named, or that a pattern such as ``"8-link*"`` covers, in the order of the matrix.
 
     Raises
     ------
@@ -19,7 +19,6 @@ def with_blocks(matrix: Matrix, wanted: Sequence[str]) -> Matrix:
         if not any(fnmatch.fnmatchcase(block.name, pattern) for block in matrix.block):
             names = [block.name for block in matrix.block if block.name]
             if not names:
-                raise AttnsError(f"--block {pattern!r}: no block of matrix {matrix.name!r} has a name")
+                raise AttnsError(f"block {pattern!r}: no block of matrix {matrix.name!r} has a name")
             raise UnknownNameError("block", pattern, names)
-    kept = [b for b in matrix.block if any(fnmatch.fnmatchcase(b.name, pattern) for pattern in wanted)]
-    return matrix.model_copy(update={"block": kept})
+    return [b for b in matrix.block if any(fnmatch.fnmatchcase(b.name, pattern) for pattern in wanted)]

@@ -221,7 +221,7 @@ class Regime(_Strict):
 
 @final
 class Quick(_Strict):
-    """What ``attns run --quick`` keeps of the matrix: blocks by name, and values of axes.
+    """What ``attns run --quick`` keeps of the matrix: blocks by name or pattern, and values of axes.
 
     Empty means all. ``n_trajectories`` caps the evaluated ensembles.
     """

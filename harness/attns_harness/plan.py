@@ -66,14 +66,15 @@ class PlannedCell:
 class Plan:
     """All cells in the order of the tables, all artefacts by id, deadlines in seconds by point, points to time.
 
-    ``timed`` has the trajectories to time a point with, or None for the matrix's own. ``data`` are the files of
-    trajectories that the matrix trains on.
+    ``timed`` has the trajectories to time a point with, or None for the matrix's own; ``blocks`` the names of the
+    blocks that span a point. ``data`` are the files of trajectories that the matrix trains on.
     """
 
     cells: tuple[PlannedCell, ...]
     artefacts: dict[str, Artefact]
     deadlines: dict[str, float]
     timed: dict[str, int | None]
+    blocks: dict[str, set[str]]
     data: TrainingData
 
 
@@ -96,11 +97,13 @@ def make_plan(matrix: Matrix, registry: Registry, folder: Path = Path()) -> Plan
     unique: dict[str, Cell] = {}
     deadlines: dict[str, float] = {}
     timed: dict[str, int | None] = {}
+    blocks: dict[str, set[str]] = {}
     for number, block in enumerate(matrix.block):
         try:
             for cell in _expand(block, registry, data):
                 point, deadline = cell.point, block.deadline_s or matrix.limits.deadline_s
                 unique.setdefault(point, cell)
+                blocks.setdefault(point, set()).add(block.name)
                 deadlines[point] = max(deadline, deadlines.get(point, 0.0))
                 if block.timed:
                     sizes = (block.timed_trajectories or matrix.timing.n_trajectories, timed.get(point))
@@ -113,7 +116,7 @@ def make_plan(matrix: Matrix, registry: Registry, folder: Path = Path()) -> Plan
         _name(cell, point, fingerprints, artefacts)
         for point, cell in sorted(unique.items(), key=lambda item: item[1].sort_key())
     ]
-    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines, timed=timed, data=data)
+    return Plan(cells=tuple(cells), artefacts=artefacts, deadlines=deadlines, timed=timed, blocks=blocks, data=data)
 
 
 def _name(cell: Cell, point: str, fingerprints: Fingerprints, artefacts: dict[str, Artefact]) -> PlannedCell:

@@ -4,6 +4,7 @@ import fnmatch
 from typing import Any
 
 from attns_core.errors import AttnsError
+from attns_harness.blocks import blocks_named
 from attns_harness.matrix import Block, Matrix, Quick, is_pattern
 from attns_harness.matrix_file import MatrixFile
 
@@ -19,12 +20,16 @@ def quick(file: MatrixFile) -> MatrixFile:
     Raises
     ------
     AttnsError
-        The matrix has no ``[quick]`` table, or nothing is left.
+        The matrix has no ``[quick]`` table, it names a block that the matrix does not have, or nothing is left.
     """
     kept = file.matrix.quick
     if kept is None:
         raise AttnsError(f"{file.path}: --quick needs a table [quick], e.g. [quick] seeds = [0]")
-    blocks = [b for b in (_reduced(block, kept) for block in file.matrix.block) if b is not None]
+    try:
+        named = blocks_named(file.matrix, kept.blocks) if kept.blocks else file.matrix.block
+    except AttnsError as error:
+        raise AttnsError(f"{file.path}: [quick] blocks: {error}") from error
+    blocks = [b for b in (_reduced(block, kept) for block in named) if b is not None]
     if not blocks:
         raise AttnsError(f"{file.path}: nothing is left of the matrix with its table [quick]")
     matrix: Matrix = file.matrix.model_copy(update={"name": f"{file.matrix.name}-quick", "block": blocks})
@@ -32,8 +37,6 @@ def quick(file: MatrixFile) -> MatrixFile:
 
 
 def _reduced(block: Block, kept: Quick) -> Block | None:
-    if kept.blocks and block.name not in kept.blocks:
-        return None
     changes: dict[str, object] = {}
     for axis in _AXES:
         wanted, given = getattr(kept, axis), getattr(block, axis)

@@ -10,7 +10,7 @@ from typing import Any, final
 from attns_core.errors import AttnsError
 from attns_core.registry import Registry
 from attns_harness import provenance
-from attns_harness.blocks import with_blocks
+from attns_harness.blocks import blocks_named
 from attns_harness.coordinator import Coordinator
 from attns_harness.executors import AbstractExecutor
 from attns_harness.journal import FULL, full_disk
@@ -90,7 +90,7 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
     """
     matrix = file.matrix
     plan = make_plan(matrix, registry, file.path.parent)
-    part = part_of(plan, file, registry, options.blocks)
+    part = part_of(plan, matrix, options.blocks)
     facts = provenance.environment(registry, threads=matrix.timing.threads)
     environment = provenance.environment_id(facts)
     timing = matrix.timing.enabled if options.timing is None else options.timing
@@ -131,7 +131,7 @@ def run_matrix(file: MatrixFile, out: Path, registry: Registry, options: RunOpti
         )
 
 
-def part_of(plan: Plan, file: MatrixFile, registry: Registry, blocks: Sequence[str]) -> Plan:
+def part_of(plan: Plan, matrix: Matrix, blocks: Sequence[str]) -> Plan:
     """The plan with the cells of some blocks alone; all of it where none are named.
 
     Raises
@@ -141,8 +141,8 @@ def part_of(plan: Plan, file: MatrixFile, registry: Registry, blocks: Sequence[s
     """
     if not blocks:
         return plan
-    points = {p.point for p in make_plan(with_blocks(file.matrix, blocks), registry, file.path.parent).cells}
-    return replace(plan, cells=tuple(p for p in plan.cells if p.point in points))
+    names = {block.name for block in blocks_named(matrix, blocks)}
+    return replace(plan, cells=tuple(p for p in plan.cells if names & plan.blocks[p.point]))
 
 
 def select(plan: Plan, store: Store, options: RunOptions) -> list[PlannedCell]:

@@ -10,7 +10,7 @@ import pytest
 import synthetic_runs as synthetic
 from attns_harness.analysis import prepare
 from attns_harness.analysis.fairness import fairness
-from attns_harness.blocks import with_blocks
+from attns_harness.blocks import blocks_named
 from attns_harness.cli import cli
 from attns_harness.join import join_runs
 from attns_harness.matrix_file import parse_matrix
@@ -89,14 +89,14 @@ def test_a_block_runs_alone_and_the_others_wait(part: Path, tmp_path: Path) -> N
 
 def test_a_block_that_is_not_there_is_named_with_the_nearest() -> None:
     matrix = parse_matrix(MATRIX).matrix
-    assert [b.name for b in with_blocks(matrix, ["pendulum, all"]).block] == ["pendulum, all"]
-    assert [b.name for b in with_blocks(matrix, ["pred*", "*all"]).block] == ["pendulum, all", "predators"]
+    assert [b.name for b in blocks_named(matrix, ["pendulum, all"])] == ["pendulum, all"]
+    assert [b.name for b in blocks_named(matrix, ["pred*", "*all"])] == ["pendulum, all", "predators"]
     with pytest.raises(UnknownNameError, match="did you mean 'predators'"):
-        with_blocks(matrix, ["predator"])
+        blocks_named(matrix, ["predator"])
     nameless = parse_matrix("\n".join(line for line in MATRIX.splitlines() if "name = \"pe" not in line
                                       and "name = \"pr" not in line)).matrix  # fmt: skip
     with pytest.raises(AttnsError, match="no block of matrix 'halves' has a name"):
-        with_blocks(nameless, ["x"])
+        blocks_named(nameless, ["x"])
 
 
 def test_each_problem_comes_whole_from_the_last_run_that_has_it(whole: Path, part: Path, tmp_path: Path) -> None:

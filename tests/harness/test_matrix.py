@@ -220,6 +220,8 @@ def test_quick_keeps_what_the_matrix_names() -> None:
     matrix = quick(parse_matrix(QUICK)).matrix
     assert matrix.name == "study-quick"
     assert [(b.name, b.seeds, b.n_trajectories) for b in matrix.block] == [("kept", [0], 4)]
+    pattern = quick(parse_matrix(QUICK.replace('"kept", "emptied"', '"k*", "oth*"'))).matrix
+    assert [b.name for b in pattern.block] == ["kept", "other"]
 
 
 @pytest.mark.parametrize(
@@ -228,6 +230,7 @@ def test_quick_keeps_what_the_matrix_names() -> None:
         ('name = "study"\n' + QUICK[QUICK.index("[[block]]") :], r"needs a table \[quick\]"),
         (QUICK.replace('"kept", "emptied"', '"emptied"'), "nothing is left"),
         (QUICK.replace("n_trajectories = 4", "n_trajectory = 4"), "did you mean 'n_trajectories'"),
+        (QUICK.replace('"kept", "emptied"', '"keep"'), r"\[quick\] blocks: .*did you mean 'kept'"),
     ],
 )
 def test_quick_says_what_is_wrong(text: str, message: str) -> None:

@@ -127,7 +127,7 @@ def _dry_run(file: Any, registry: Any, folder: Path, options: Any) -> None:
         stored = store.states()
         store.close()
     wanted, todo = wanted_states(options), 0
-    part = {p.point for p in part_of(plan, file, registry, options.blocks).cells}
+    part = {p.point for p in part_of(plan, file.matrix, options.blocks).cells}
     states: Counter[str] = Counter()
     for planned in plan.cells:
         row = stored.get(planned.point, Standing("not_run", planned.id))
