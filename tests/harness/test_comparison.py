@@ -1,6 +1,7 @@
 """Equal error, break-even, order, ranking and fairness on solvers whose constants are known."""
 
 import math
+import sys
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,14 @@ def test_break_even_is_recovered_and_infinite_where_nothing_is_saved(spread):
     costly = found[found["series"] == "rk4+early"]
     assert set(costly["status"]) <= {"never", "at least"}
     assert np.isinf(costly.loc[costly["status"] == "never", "trajectories"]).all()
+
+
+def test_of_classical_solvers_that_are_fastest_as_often_the_first_is_named(monkeypatch):
+    module = sys.modules[break_even.__module__]
+    names = iter(10 * ["e", "b", "d", "a", "c"])
+    monkeypatch.setattr(module, "fastest", lambda curves, error: (next(names), fastest(curves, error)[1]))
+    found = break_even(points(synthetic.RK4, synthetic.ATTNS, seeds=range(5)))
+    assert set(found["baseline"]) - {""} == {"e"}
 
 
 def test_unknown_training_cost_is_said():

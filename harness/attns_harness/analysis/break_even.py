@@ -6,6 +6,7 @@ solver's time. Where nothing is saved the number is infinite. (Break-even comple
 """
 
 import math
+from collections import Counter
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def _at_control(curve: Curve, classical: dict[str, Curve], control: float, price
         "error": float(np.exp(np.mean(np.log(np.maximum(curve.error[here], 1e-300))))),
         "training_s": price,
         "seeds": len(here),
-        "baseline": max(set(names), key=names.count) if names else "",
+        "baseline": Counter(names).most_common(1)[0][0] if names else "",
         "saved_s": math.nan,
         "trajectories": math.nan,
         "low": math.nan,
