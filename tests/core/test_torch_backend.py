@@ -206,7 +206,8 @@ def test_a_compiled_splitting_in_float32_agrees() -> None:
     assert_agree(COMPILED, problem, REGISTRY.method("stormer-verlet"), dt, None, "float32")
 
 
-@pytest.mark.parametrize(("input", "threads"), [("u", 1), ("S", 2)])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("input", ["u", "S"])
 def test_compiled_hidden_layers_agree(input: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     from attns_core.backends import torch_fixed, torch_layer
 

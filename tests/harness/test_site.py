@@ -122,7 +122,7 @@ def test_reports_and_site_do_not_depend_on_the_process(tmp_path):
         command = [str(Path(sys.executable).with_name("attns"))]
         environment = {**os.environ, "PYTHONHASHSEED": seed}
         for arguments in (["report", "one", "--format", "md,latex,figures", "--out", str(out)],
-                          ["publish", "one", "--site", str(out / "site")]):  # fmt: skip
+                          ["publish", "one", "--site", str(out / "site"), "--check"]):  # fmt: skip
             subprocess.run([*command, *arguments], cwd=tmp_path, env=environment, check=True, capture_output=True)
         files = {p.relative_to(out): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
         # The feed says when a run was first published.
