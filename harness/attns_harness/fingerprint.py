@@ -80,11 +80,6 @@ def module_fingerprint(module: str) -> str:
     return file_fingerprint(file) if file else module
 
 
-def modules_fingerprint(modules: list[str]) -> str:
-    """Hash over the files that modules come from."""
-    return content_hash([[name, module_fingerprint(name)] for name in modules])
-
-
 class Fingerprints:
     """The code behind every cell of a plan; each piece is hashed once.
 
@@ -96,11 +91,10 @@ class Fingerprints:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._cache: dict[Any, Any] = {}
-        self._own = ImportedCode()
-        self._training = ImportedCode(CORE, without=tuple(f"{CORE}.{name}" for name in NO_OUTCOME))
+        self._imported = ImportedCode(CORE, without=tuple(f"{CORE}.{name}" for name in NO_OUTCOME))
         folder = Path(attns_core.__file__).parent
         self.numerics = files_fingerprint(sorted(p for p in folder.iterdir() if p.stem not in (*TRAINING, *NO_OUTCOME)))
-        self.training = content_hash([self._trained_with(f"{CORE}.{n}") for n in ("training", "sequence_training")])
+        self.training = content_hash([self.code(f"{CORE}.{n}") for n in ("training", "sequence_training")])
         self.metrics = content_hash([[m.name, self.code(m.compute.__module__)] for m in registry.all("metric")])
 
     def of(self, cell: Cell) -> dict[str, Any]:
@@ -155,7 +149,7 @@ class Fingerprints:
         if key not in self._cache:
             recipe = self._registry.get("recipe", spec.name)
             recipe = recipe.with_options(**spec.options) if spec.options else recipe
-            code = self._trained_with(type(recipe).__module__)
+            code = self.code(type(recipe).__module__)
             self._cache[key] = content_hash([recipe.identity(), code, self._owner("recipe", spec.name)])
         return self._cache[key]
 
@@ -169,13 +163,12 @@ class Fingerprints:
         return self._cache[key]
 
     def code(self, module: str) -> str:
-        """Of a module and what it imports from its own package; not the core's: that is among the numerics."""
-        own = module.partition(".")[0] != CORE
-        return modules_fingerprint(self._own.modules(module) if own else [module])
+        """Of the file of a module and of those that it imports from its own package and the core, numerics left out.
 
-    def _trained_with(self, module: str) -> str:
-        """Of a module and what it imports from its own package and from the core's part in training."""
-        return modules_fingerprint([name for name in self._training.modules(module) if not _computes(name)])
+        By the files' names: a plugin file is the same wherever it lies.
+        """
+        files = (source_file(name) for name in self._imported.modules(module) if not _computes(name))
+        return files_fingerprint([path for path in files if path is not None])
 
     def _owner(self, kind: str, name: str) -> list[str]:
         record: PluginRecord = self._registry.owner(kind, name)
@@ -192,6 +185,12 @@ def _computes(module: str) -> bool:
 
 
 def _home(value: Any, record: PluginRecord) -> str:
-    """Module that its author wrote it in: a black box is an object of the core, its implementation is not."""
+    """Module that its author wrote it in: a black box is an object of the core, its implementation is not.
+
+    The plugin's own module for an object of another library, such as a partial function.
+    """
     module = getattr(value, "implementation", value).__module__
-    return module if module.partition(".")[0] == record.source.partition(".")[0] else record.source
+    own = (CORE, record.source.partition(".")[0])
+    if record.distribution and module.partition(".")[0] not in own:
+        return record.source.partition(":")[0]
+    return module

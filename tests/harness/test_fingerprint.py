@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from attns_harness.imported_code import ImportedCode, source_file
 from attns_harness.specs import Spec
 
 from attns_core import build_registry
-from attns_core.registry import Registry
 
 PACKAGE = {
     "__init__.py": "from third_party.recipes import one, two\n",
@@ -95,22 +95,91 @@ def test_a_recipe_is_hashed_with_the_files_that_it_uses(
     spec = Spec(name=recipe)
     registry = build_registry()
     before = Fingerprints(registry).recipe(spec)
-    assert with_another(uses, registry, spec, monkeypatch) != before
-    assert with_another(does_not, registry, spec, monkeypatch) == before
+    with written_otherwise(uses, monkeypatch):
+        assert Fingerprints(registry).recipe(spec) != before
+    with written_otherwise(does_not, monkeypatch):
+        assert Fingerprints(registry).recipe(spec) == before
 
 
-def with_another(module: str, registry: Registry, spec: Spec, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Fingerprint of a recipe as if one module were written otherwise."""
-    found = fingerprint.module_fingerprint
+@contextmanager
+def written_otherwise(module: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As if the file of one module were another."""
+    found, changed = fingerprint.file_fingerprint, source_file(module)
+    assert changed is not None
     with monkeypatch.context() as patch:
-        patch.setattr(fingerprint, "module_fingerprint", lambda name: "other" if name == module else found(name))
-        return Fingerprints(registry).recipe(spec)
+        patch.setattr(fingerprint, "file_fingerprint", lambda path: "other" if path == changed else found(path))
+        yield
 
 
-def test_a_black_box_is_hashed_with_the_file_of_its_implementation(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "uses", "does_not"),
+    [
+        ("stick-slip-events", "attns_plugins.solvers.stick_slip_events", "attns_plugins.solvers"),
+        ("srkn11-fitted-force-5", "attns_plugins.methods.srkn11", "attns_plugins.solvers.bilinear_table"),
+    ],
+)
+def test_a_black_box_is_hashed_with_the_files_of_its_implementation(
+    name: str, uses: str, does_not: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     registry = build_registry()
-    before = Fingerprints(registry).registered("solver", "stick-slip-events")
-    found = fingerprint.module_fingerprint
-    changed = "attns_plugins.solvers.stick_slip_events"
-    monkeypatch.setattr(fingerprint, "module_fingerprint", lambda name: "other" if name == changed else found(name))
-    assert Fingerprints(registry).registered("solver", "stick-slip-events") != before
+    before = Fingerprints(registry).registered("solver", name)
+    with written_otherwise(uses, monkeypatch):
+        assert Fingerprints(registry).registered("solver", name) != before
+    with written_otherwise(does_not, monkeypatch):
+        assert Fingerprints(registry).registered("solver", name) == before
+
+
+def test_a_backend_of_the_core_does_not_rest_on_the_list_that_it_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = build_registry()
+    before = Fingerprints(registry).registered("backend", "numba")
+    with written_otherwise("attns_plugins.backends", monkeypatch):
+        assert Fingerprints(registry).registered("backend", "numba") == before
+
+
+FILE = """
+from dataclasses import dataclass
+from attns_core import black_box, hookimpl
+from attns_core.recipe import AbstractRecipe
+
+@black_box(name="still")
+def still(problem, control):
+    return [problem.u0 for _ in problem.t_save]
+
+@dataclass(frozen=True, kw_only=True)
+class Nothing(AbstractRecipe):
+    name: str = "nothing"
+    title: str = "Nothing"
+
+    def identity(self):
+        return {"name": self.name}
+
+    def with_options(self, **options):
+        return self
+
+    def fit(self, corrector, dataset, *, seed, progress=None):
+        raise NotImplementedError
+
+@hookimpl
+def attns_solvers():
+    return [still]
+
+@hookimpl
+def attns_recipes():
+    return [Nothing()]
+"""
+
+
+def test_a_plugin_file_is_the_same_wherever_it_lies_and_whatever_it_remarks(tmp_path: Path) -> None:
+    def hashed(folder: str, text: str) -> tuple[str, str]:
+        path = tmp_path / folder / "mine.py"
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+        found = Fingerprints(build_registry(plugin_files=[path]))
+        return found.registered("solver", "still"), found.recipe(Spec(name="nothing"))
+
+    here = hashed("here", FILE)
+    assert hashed("there", FILE) == here
+    assert hashed("remarked", FILE + "# a comment\n") == here
+    changed = hashed("changed", FILE + "CHANGED = True\n")
+    assert changed[0] != here[0]
+    assert changed[1] != here[1]
