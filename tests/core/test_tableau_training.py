@@ -13,7 +13,9 @@ from attns_plugins.recipes.tableau_lm import TABLEAU_LM
 from attns_plugins.recipes.varpro_lm import VARPRO_LM
 
 from attns_core import AttnsError, Problem
+from attns_core.backend import AbstractBackend
 from attns_core.backends.numba_cpu import NumbaBackend
+from attns_core.backends.numpy_reference import NumpyBackend
 from attns_core.control import FixedStep
 from attns_core.dataset import Dataset, make_dataset
 from attns_core.equation import Equation
@@ -33,8 +35,8 @@ TABLEAU = next(c for c in CORRECTORS if c.tableau)
 PENDULUM = EQUATION["k-link-pendulum"].with_params(amplitude=np.pi / 16)
 
 
-def stepped(problem: Problem, method: str, corrector: TrainedCorrector | None, dt: float) -> Any:
-    return NumbaBackend().prepare(problem, METHOD[method], FixedStep(dt), corrector, "float64")().u
+def stepped(backend: AbstractBackend, problem: Problem, method: str, corrector: Any, dt: float) -> Any:
+    return backend.prepare(problem, METHOD[method], FixedStep(dt), corrector, "float64")().u
 
 
 @pytest.mark.parametrize("name", ["driven-oscillator", "k-link-pendulum", "lotka-volterra"])
@@ -83,8 +85,8 @@ def test_the_models_step_is_the_solvers(pairs: Dataset) -> None:
     added = model.added(rows)[None]
     corrector = TrainedCorrector(input="u", mean=np.zeros(4), scale=np.ones(4), linear=False, tableau=added)
     problem = Problem(equation=PENDULUM, u0=data.u, t_save=np.array([0.0, 0.2]))
-    found = stepped(problem, "dopri5", corrector, 0.2)[1]
-    np.testing.assert_allclose(found - data.u, model.forward(rows)[0], atol=1e-13)
+    found = stepped(NumpyBackend(), problem, "dopri5", corrector, 0.2)[1]
+    np.testing.assert_allclose(found - data.u, model.forward(rows)[0], atol=1e-14)
     np.testing.assert_array_equal(model.added(model.bare()), 0)
 
 
@@ -138,10 +140,10 @@ def test_it_learns_more_than_a_term_of_many_units_can(pairs: Dataset) -> None:
 def test_rollouts_gain_what_steps_gain() -> None:
     trained = train(PENDULUM, METHOD["rk4"], TABLEAU, TABLEAU_LM, dt=0.1, trajectories=40, t_end=4.0).corrector
     problem = Problem.sample(PENDULUM, n=64, seed=9, t_end=4.0, save_every=1.0)
-    exact = stepped(problem, "dop853", None, 0.01)
+    exact = stepped(NumbaBackend(), problem, "dop853", None, 0.01)
 
     def error(corrector: Any) -> float:
-        u = stepped(problem, "rk4", corrector, 0.1)
+        u = stepped(NumbaBackend(), problem, "rk4", corrector, 0.1)
         return float(np.sqrt(np.mean((u - exact) ** 2)))
 
     assert error(trained) < error(None) / 8
